@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * init.c: what happens when the library is loaded: little, quickly and silently.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend_ktls_native.h"
+#include "cipher.h"
+#include "real.h"
+#include "sysctl.h"
+
+__attribute__((constructor)) static void
+ktls_init(void)
+{
+	int saved = errno;
+	const char *load;
+
+	real_init();
+	sysctl_init();
+	native_init();
+	load = secure_getenv("KTLS_LOAD");
+	if (load != NULL && strcmp(load, "eager") == 0)
+		cipher_load_engines();
+	errno = saved;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * real.h: the functions behind ours: the next in the preload chain, usually libc's.
+ *
+ * `real` works from the first instruction: until real_init() has run its members are bare
+ * system calls, because constructors of other libraries and allocators call us earlier
+ * than our own constructor runs.
+ */
+#ifndef KTLS_REAL_H
+#define KTLS_REAL_H
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "libc_table.h"
+
+#define REAL_FIELD(ret, name, params, ...) ret(*name) params;
+struct real_calls {
+	LIBC_IO_CALLS(REAL_FIELD, REAL_FIELD)
+	LIBC_FD_CALLS(REAL_FIELD, REAL_FIELD)
+	LIBC_WAIT_CALLS(REAL_FIELD, REAL_FIELD)
+};
+#undef REAL_FIELD
+
+extern struct real_calls real;
+
+/* Finds the next function of each row. Idempotent; keeps errno. */
+void real_init(void);
+
+/* A system call without errno, libc or cancellation: the result or -errno. */
+long raw_syscall(long number, ...);
+
+/*
+ * The calls below are what the data path does while it holds a lock: they never block
+ * (MSG_DONTWAIT), raise no SIGPIPE, are no cancellation points, leave errno alone and
+ * return -errno.
+ */
+ssize_t sock_send(int fd, const void *buf, size_t n, int flags);
+ssize_t sock_peek(int fd, void *buf, size_t n);
+/* Drops `n` bytes that are known to be queued. */
+ssize_t sock_discard(int fd, size_t n);
+/* 1 when writable as poll(2) means it, else 0, or -errno. */
+int sock_writable(int fd);
+int sock_get_int(int fd, int level, int name, int *value);
+int sock_set_int(int fd, int level, int name, int value);
+/* True when the open file description has O_NONBLOCK. */
+bool sock_nonblocking(int fd);
+
+/*
+ * The waits, to be called with no lock held: real, cancellable libc calls, so that
+ * SO_RCVTIMEO, SO_SNDTIMEO, SA_RESTART and thread cancellation act as on any socket.
+ */
+
+/* Until `n` bytes, or if not `all` what SO_RCVLOWAT asks, are queued. Bytes queued (at
+ * least 1), 0 at end of file, or -errno. Takes nothing from the queue. */
+ssize_t sock_wait_readable(int fd, size_t n, bool all);
+/* Until there is room to send. 0 or -errno; raises no SIGPIPE. */
+int sock_wait_writable(int fd);
+
+#endif
