@@ -70,6 +70,7 @@ struct tls_socket {
 		uint32_t off, len; /* (t) into buffer */
 		uint32_t sndbuf;   /* (t) SO_SNDBUF when last asked, 0: unknown */
 		uint32_t sends;    /* (t) since sndbuf was asked */
+		bool blocking;     /* (t) O_NONBLOCK was off then: only a hint */
 		uint8_t *buffer;   /* (t) shm_buffer_alloc()ed or NULL */
 		struct cipher_state cipher; /* (t) */
 	} tx;

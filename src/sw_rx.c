@@ -180,6 +180,16 @@ failed_answer(struct tls_socket *sock, int fd, const struct rx_request *rq)
 	return -sock->rx.failed;
 }
 
+/* Can the record be opened straight into `piece` of the caller's memory? Not CBC, which
+ * leaves MAC and padding behind the content. */
+static bool
+fits_direct(const struct cipher_state *cipher, const struct rx_request *rq,
+	    const struct iovec *piece, size_t bound)
+{
+	return !rq->peek && !cipher->geo.cbc && bound > 0 && piece->iov_len == bound &&
+	       user_writable(piece->iov_base, bound);
+}
+
 /*
  * Opens a complete record and delivers what the caller can have of it; the rest becomes
  * RX_PLAIN. Straight into the caller's memory when it fits there whole. Bytes delivered;
@@ -193,9 +203,9 @@ open_record(struct session *so, int fd, struct rx_request *rq, const struct rx_f
 	struct cipher_state *cipher = &sock->rx.cipher;
 	size_t bound = record_plaintext_bound(cipher, f->len) + record_open_slack(cipher);
 	struct iovec piece = iov_cursor_piece(&rq->to, bound);
-	bool direct = !rq->peek && piece.iov_len == bound &&
-		      user_writable(piece.iov_base, bound);
+	bool direct = fits_direct(cipher, rq, &piece, bound);
 	uint8_t *out = direct ? piece.iov_base : f->bytes + cipher->geo.hlen;
+	uint8_t behind = direct ? out[bound - 1] : 0;
 	uint8_t type, minor = f->bytes[2];
 	ssize_t len = record_open(cipher, &so->context[RX], f->bytes, f->len, out, &type);
 	ssize_t given = 0;
@@ -204,6 +214,10 @@ open_record(struct session *so, int fd, struct rx_request *rq, const struct rx_f
 		*why = record_failed(sock, fd, f, (int)-len);
 		return 0;
 	}
+	/* TLS 1.3's content type came to lie behind the content, in the caller's memory.
+	 */
+	if (direct && cipher->geo.inner_type)
+		out[len] = (size_t)len == bound - 1 ? behind : 0;
 	stats_records(RX, cipher, 1, (uint64_t)len);
 	if (is_linux(sock) && is_key_update(type, out, len))
 		sock->rx.rekey_pending = true;

@@ -66,21 +66,28 @@ max_payload(void)
 	return min_size(RECORD_MAX_PLAINTEXT, (size_t)tunable(TUNABLE_MAXLEN));
 }
 
+/* What the socket looks like is asked now and then only: a stale answer costs a cut
+ * record at most. */
+static void
+refresh(struct tls_socket *sock, int fd)
+{
+	int sndbuf = 0;
+
+	if (sock->tx.sndbuf != 0 && ++sock->tx.sends < SNDBUF_REFRESH)
+		return;
+	sock_get_int(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf);
+	sock->tx.sndbuf = sndbuf > 0 ? (uint32_t)sndbuf : 1;
+	sock->tx.blocking = !sock_nonblocking(fd);
+	sock->tx.sends = 0;
+}
+
 /* Records that one send may carry: a quarter of the send buffer never failed to be taken
  * whole when poll(2) had said yes; at least one. */
 static int
-batch_limit(struct session *so, int fd)
+batch_limit(const struct tls_socket *sock)
 {
-	struct tls_socket *sock = so->sock;
-	int sndbuf;
-
-	if (sock->tx.sndbuf == 0 || ++sock->tx.sends >= SNDBUF_REFRESH) {
-		if (sock_get_int(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf) < 0 || sndbuf <= 0)
-			return 1;
-		sock->tx.sndbuf = (uint32_t)sndbuf;
-		sock->tx.sends = 0;
-	}
 	size_t records = sock->tx.sndbuf / 4 / RECORD_MAX_LEN;
+
 	return records < 1 ? 1 : (int)min_size(records, BATCH_MAX);
 }
 
@@ -334,10 +341,10 @@ open_append(struct session *so, struct tx_request *rq)
 
 /* One batch: bytes of plaintext that count as sent, 0 when there was nothing to seal. */
 static ssize_t
-batch_send(struct session *so, int fd, struct tx_request *rq, uint8_t *scratch)
+batch_send(struct session *so, int fd, struct tx_request *rq, uint8_t *scratch, int limit)
 {
 	struct batch b = {.out = scratch};
-	int stopped = batch_fill(so, rq, &b, batch_limit(so, fd));
+	int stopped = batch_fill(so, rq, &b, limit);
 
 	if (b.count == 0)
 		return stopped;
@@ -347,6 +354,34 @@ batch_send(struct session *so, int fd, struct tx_request *rq, uint8_t *scratch)
 		return taken;
 	}
 	return batch_settle(so, rq, &b, (size_t)taken);
+}
+
+static bool
+may_block(int fd, const struct tx_request *rq)
+{
+	return (rq->flags & MSG_DONTWAIT) == 0 && !sock_nonblocking(fd);
+}
+
+/*
+ * Records to seal next, or -EAGAIN or another -errno. Where poll(2) says no there may
+ * still be some room. A caller who cannot wait must not try it: he would meet a cut
+ * record. One who can should, with a single record: else he would be waiting for room
+ * that is there.
+ */
+static int
+room_for(struct session *so, int fd, const struct tx_request *rq)
+{
+	struct tls_socket *sock = so->sock;
+	int yes;
+
+	refresh(sock, fd);
+	if (sock->tx.blocking && (rq->flags & MSG_DONTWAIT) == 0 &&
+	    rq->left <= max_payload())
+		return 1;
+	yes = sock_writable(fd);
+	if (yes != 0)
+		return yes < 0 ? yes : batch_limit(sock);
+	return may_block(fd, rq) ? 1 : -EAGAIN;
 }
 
 static bool
@@ -390,14 +425,11 @@ progress(struct session *so, int fd, struct tx_request *rq, uint8_t *scratch, in
 			*why = n < 0 ? (int)n : 0;
 			return done + (n < 0 ? 0 : (size_t)n);
 		}
-		n = sock_writable(fd);
-		if (n <= 0) {
-			*why = n < 0                    ? (int)n
-			       : rq->atomic && done > 0 ? -EINPROGRESS
-							: -EAGAIN;
-			return done;
-		}
-		n = batch_send(so, fd, rq, scratch);
+		n = room_for(so, fd, rq);
+		if (n > 0)
+			n = batch_send(so, fd, rq, scratch, (int)n);
+		if (n == -EAGAIN && rq->atomic && done > 0)
+			n = -EINPROGRESS;
 		if (n < 0) {
 			*why = (int)n;
 			return done;
@@ -423,9 +455,7 @@ wait_to_finish(int fd)
 static int
 wait_for_room(int fd, const struct tx_request *rq)
 {
-	if ((rq->flags & MSG_DONTWAIT) != 0 || sock_nonblocking(fd))
-		return -EAGAIN;
-	return sock_wait_writable(fd);
+	return may_block(fd, rq) ? sock_wait_writable(fd) : -EAGAIN;
 }
 
 ssize_t
