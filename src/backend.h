@@ -37,6 +37,10 @@ void iov_cursor_advance(struct iov_cursor *c, size_t n);
 /* The longest contiguous piece from here, at most `max` bytes. */
 struct iovec iov_cursor_piece(const struct iov_cursor *c, size_t max);
 
+/* Copies bytes to it and advances. Bytes copied, fewer than `n` when there is no more
+ * room, or -EFAULT when none could be. */
+ssize_t iov_cursor_put(struct iov_cursor *to, const uint8_t *bytes, size_t n);
+
 struct tx_request {
 	struct iov_cursor from; /* memory, unless `file` >= 0 */
 	int file;               /* sendfile(2)'s source or -1 */
@@ -55,6 +59,7 @@ struct rx_request {
 	bool any_type; /* the caller gets to know the content type, or need not (FreeBSD)
 			*/
 	bool peek;     /* MSG_PEEK */
+	bool whole;    /* after a first record, only records that fit whole */
 	bool waitall;  /* MSG_WAITALL */
 	int flags;     /* of the call: MSG_DONTWAIT */
 	/* Results. */

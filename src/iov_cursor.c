@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 #include "backend.h"
 #include "uaccess.h"
@@ -61,4 +62,20 @@ iov_cursor_piece(const struct iov_cursor *c, size_t max)
 	if (piece.iov_len > max)
 		piece.iov_len = max;
 	return piece;
+}
+
+ssize_t
+iov_cursor_put(struct iov_cursor *to, const uint8_t *plain, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n && to->left > 0) {
+		struct iovec piece = iov_cursor_piece(to, n - done);
+		if (!user_writable(piece.iov_base, piece.iov_len))
+			return done > 0 ? (ssize_t)done : -EFAULT;
+		memcpy(piece.iov_base, plain + done, piece.iov_len);
+		iov_cursor_advance(to, piece.iov_len);
+		done += piece.iov_len;
+	}
+	return (ssize_t)done;
 }

@@ -145,6 +145,15 @@ sock_peek(int fd, void *buf, size_t n)
 }
 
 ssize_t
+sock_take(int fd, const struct iovec *iov, int count)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+			     .msg_iovlen = (size_t)count};
+
+	return QUIETLY(ssize_t, real.recvmsg(fd, &msg, MSG_DONTWAIT));
+}
+
+ssize_t
 sock_discard(int fd, size_t n)
 {
 	if (n == 0)

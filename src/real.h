@@ -47,6 +47,7 @@ long raw_syscall(long number, ...);
  */
 ssize_t sock_send(int fd, const void *buf, size_t n, int flags);
 ssize_t sock_peek(int fd, void *buf, size_t n);
+ssize_t sock_take(int fd, const struct iovec *iov, int count);
 /* Drops `n` bytes that are known to be queued. */
 ssize_t sock_discard(int fd, size_t n);
 /* 1 when writable as poll(2) means it, else 0, or -errno. */

