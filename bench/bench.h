@@ -12,9 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mode { MODE_WRITE, MODE_SENDFILE };
+enum mode {
+	MODE_WRITE,
+	MODE_SENDFILE
+};
 
-enum transport_kind { TRANSPORT_PLAIN, TRANSPORT_RAW, TRANSPORT_SSL, TRANSPORT_GNUTLS };
+enum transport_kind {
+	TRANSPORT_PLAIN,
+	TRANSPORT_RAW,
+	TRANSPORT_SSL,
+	TRANSPORT_GNUTLS
+};
 
 /* The stream repeats this many bytes, so every size is a multiple of it. */
 #define PATTERN_LEN 64
@@ -26,8 +34,8 @@ struct bench_suite {
 	const char *name;
 	const char *tls12, *tls13; /* OpenSSL's names; NULL: not in that version */
 	const char *gnutls;        /* GnuTLS's name of the cipher and MAC; NULL: none */
-	uint16_t linux_cipher;     /* TLS_CIPHER_* for SOL_TLS; 0: only FreeBSD's options */
-	uint16_t linux_len;        /* of its struct tls12_crypto_info_* */
+	uint16_t linux_cipher; /* TLS_CIPHER_* for SOL_TLS; 0: only FreeBSD's options */
+	uint16_t linux_len;    /* of its struct tls12_crypto_info_* */
 	uint8_t key_len;
 	uint8_t auth; /* CRYPTO_*_HMAC, for suites without linux_cipher */
 	uint8_t auth_len;
@@ -41,14 +49,17 @@ struct bench_case {
 	unsigned suite; /* index of bench_suites */
 	int version;    /* 12 or 13 */
 	enum mode mode;
-	size_t size;      /* of one write; sendfile: of the buffer where a peer has none */
+	size_t size; /* of one write; sendfile: of the buffer where a peer has none */
 	size_t read_size; /* of the receiver's buffer */
 	unsigned connections;
 	uint64_t bytes;
 };
 
 /* Who transfers it. Indices: 0 the sender, 1 the receiver. */
-enum side { SENDER, RECEIVER };
+enum side {
+	SENDER,
+	RECEIVER
+};
 
 struct peer {
 	const char *name;
@@ -73,7 +84,12 @@ struct job {
 };
 
 /* Descriptors a worker finds open. */
-enum worker_fd { FD_CONTROL = 3, FD_LISTENER, FD_CREDIT, FD_WORKER_END };
+enum worker_fd {
+	FD_CONTROL = 3,
+	FD_LISTENER,
+	FD_CREDIT,
+	FD_WORKER_END
+};
 
 /* What a worker measured between its snapshots. */
 struct measure {

@@ -74,7 +74,7 @@ pin_to(unsigned nth)
 	if (sched_getaffinity(0, sizeof(all), &all))
 		err(1, "sched_getaffinity");
 	nth %= (unsigned)CPU_COUNT(&all);
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &all) && nth-- == 0)
 			CPU_SET(cpu, &one);
 	if (sched_setaffinity(0, sizeof(one), &one))
@@ -86,7 +86,9 @@ static _Noreturn void
 become_worker(const struct setup *setup, const struct peer *peer, enum side side,
 	      const int *fds)
 {
-	enum { COUNT = FD_WORKER_END - FD_CONTROL };
+	enum {
+		COUNT = FD_WORKER_END - FD_CONTROL
+	};
 	int high[COUNT];
 
 	for (int i = 0; i < COUNT; i++)
@@ -178,7 +180,8 @@ check_ktls(const struct bench_case *c, const struct peer *peer, const struct sam
 		bool may = side == RECEIVER && c->version == 13 &&
 			   OpenSSL_version_num() < 0x30200000UL;
 
-		if (peer->transport == TRANSPORT_SSL && uses != peer->ktls[side] && !may) {
+		if (peer->transport == TRANSPORT_SSL && uses != peer->ktls[side] &&
+		    !may) {
 			warnx("%s: libssl %s kernel TLS for %s", peer->name,
 			      uses ? "uses" : "does not use",
 			      side == SENDER ? "sending" : "receiving");

@@ -7,25 +7,17 @@
 
 #include "bench.h"
 
-#define AEAD(NAME, TLS12, TLS13, GNUTLS, LINUX, INFO, KEY)               \
-	{                                                                \
-		.name = NAME,                                            \
-		.tls12 = "ECDHE-ECDSA-" TLS12,                           \
-		.tls13 = TLS13,                                          \
-		.gnutls = GNUTLS,                                        \
-		.linux_cipher = TLS_CIPHER_##LINUX,                      \
-		.linux_len = sizeof(struct tls12_crypto_info_##INFO),    \
-		.key_len = KEY,                                          \
+#define AEAD(NAME, TLS12, TLS13, GNUTLS, LINUX, INFO, KEY)                            \
+	{                                                                             \
+		.name = NAME, .tls12 = "ECDHE-ECDSA-" TLS12, .tls13 = TLS13,          \
+		.gnutls = GNUTLS, .linux_cipher = TLS_CIPHER_##LINUX,                 \
+		.linux_len = sizeof(struct tls12_crypto_info_##INFO), .key_len = KEY, \
 	}
 
-#define CBC(NAME, TLS12, GNUTLS, KEY, AUTH, AUTH_LEN) \
-	{                                             \
-		.name = NAME,                         \
-		.tls12 = "ECDHE-ECDSA-" TLS12,        \
-		.gnutls = GNUTLS,                     \
-		.key_len = KEY,                       \
-		.auth = CRYPTO_##AUTH##_HMAC,         \
-		.auth_len = AUTH_LEN,                 \
+#define CBC(NAME, TLS12, GNUTLS, KEY, AUTH, AUTH_LEN)                               \
+	{                                                                           \
+		.name = NAME, .tls12 = "ECDHE-ECDSA-" TLS12, .gnutls = GNUTLS,      \
+		.key_len = KEY, .auth = CRYPTO_##AUTH##_HMAC, .auth_len = AUTH_LEN, \
 	}
 
 const struct bench_suite bench_suites[] = {

@@ -11,9 +11,9 @@
 
 struct conn {
 	int fd;
-	void *tls;     /* the TLS library's connection, where there is one */
-	size_t left;   /* sender: bytes of the current message not yet sent */
-	uint64_t pos;  /* receiver: bytes received */
+	void *tls;    /* the TLS library's connection, where there is one */
+	size_t left;  /* sender: bytes of the current message not yet sent */
+	uint64_t pos; /* receiver: bytes received */
 };
 
 /*

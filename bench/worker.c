@@ -88,9 +88,10 @@ send_some(struct worker *w, struct conn *conn, uint64_t *unclaimed)
 		return 0;
 
 	size_t offset = w->message - conn->left;
-	size_t n = w->file >= 0 ? w->transport->send_file(conn, w->file, (off_t)offset,
-							  conn->left)
-				: w->transport->send(conn, w->buffer + offset, conn->left);
+	size_t n = w->file >= 0
+			   ? w->transport->send_file(conn, w->file, (off_t)offset,
+						     conn->left)
+			   : w->transport->send(conn, w->buffer + offset, conn->left);
 	w->calls++;
 	conn->left -= n;
 	return n;
@@ -152,8 +153,7 @@ drain_credits(struct worker *w, uint64_t bytes)
 	char credit[64];
 
 	while (w->job.side == SENDER && w->credits < bytes / CREDIT)
-		w->credits +=
-			moved("credit", read(FD_CREDIT, credit, sizeof(credit)));
+		w->credits += moved("credit", read(FD_CREDIT, credit, sizeof(credit)));
 	w->credits = 0;
 }
 
@@ -294,7 +294,7 @@ worker_main(void)
 	if (w.transport->setup)
 		w.transport->setup(&w.job);
 	open_connections(&w);
-	for (int side = 0; w.transport->uses_ktls && side < 2; side++)
+	for (enum side side = SENDER; w.transport->uses_ktls && side <= RECEIVER; side++)
 		m.ktls[side] = w.transport->uses_ktls(w.conns, side);
 	transfer(&w, w.job.warmup);
 	if (w.epoll >= 0)

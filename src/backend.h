@@ -24,10 +24,11 @@ enum {
 
 /* The caller's memory, and how far it has been used. */
 struct iov_cursor {
-	const struct iovec *iov; /* the current piece */
-	size_t count;            /* pieces from here on */
-	size_t off;              /* into the current piece */
-	size_t left;             /* bytes from here on */
+	const struct iovec *iov;  /* the current piece */
+	size_t count;             /* pieces from here on */
+	size_t off;               /* into the current piece */
+	size_t left;              /* bytes from here on */
+	const struct iovec *seen; /* the piece that has been found to be there, whole */
 };
 
 /* Sets up `c`; -EINVAL when the lengths do not fit ssize_t, -EFAULT when the array cannot
@@ -36,6 +37,13 @@ int iov_cursor_init(struct iov_cursor *c, const struct iovec *iov, size_t count)
 void iov_cursor_advance(struct iov_cursor *c, size_t n);
 /* The longest contiguous piece from here, at most `max` bytes. */
 struct iovec iov_cursor_piece(const struct iov_cursor *c, size_t max);
+
+/*
+ * Whether the next `n` bytes, all in the current piece, can be read or written. Asks for
+ * the whole piece, once; only where that is not there, for the bytes alone.
+ */
+bool iov_cursor_readable(struct iov_cursor *c, size_t n);
+bool iov_cursor_writable(struct iov_cursor *c, size_t n);
 
 /* Copies bytes to it and advances. Bytes copied, fewer than `n` when there is no more
  * room, or -EFAULT when none could be. */

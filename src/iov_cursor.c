@@ -64,6 +64,30 @@ iov_cursor_piece(const struct iov_cursor *c, size_t max)
 	return piece;
 }
 
+bool
+iov_cursor_readable(struct iov_cursor *c, size_t n)
+{
+	if (n == 0 || c->seen == c->iov)
+		return true;
+	if (user_readable(c->iov->iov_base, c->iov->iov_len)) {
+		c->seen = c->iov;
+		return true;
+	}
+	return user_readable((char *)c->iov->iov_base + c->off, n);
+}
+
+bool
+iov_cursor_writable(struct iov_cursor *c, size_t n)
+{
+	if (n == 0 || c->seen == c->iov)
+		return true;
+	if (user_writable(c->iov->iov_base, c->iov->iov_len)) {
+		c->seen = c->iov;
+		return true;
+	}
+	return user_writable((char *)c->iov->iov_base + c->off, n);
+}
+
 ssize_t
 iov_cursor_put(struct iov_cursor *to, const uint8_t *plain, size_t n)
 {
@@ -71,7 +95,7 @@ iov_cursor_put(struct iov_cursor *to, const uint8_t *plain, size_t n)
 
 	while (done < n && to->left > 0) {
 		struct iovec piece = iov_cursor_piece(to, n - done);
-		if (!user_writable(piece.iov_base, piece.iov_len))
+		if (!iov_cursor_writable(to, piece.iov_len))
 			return done > 0 ? (ssize_t)done : -EFAULT;
 		memcpy(piece.iov_base, plain + done, piece.iov_len);
 		iov_cursor_advance(to, piece.iov_len);

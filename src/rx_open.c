@@ -14,7 +14,6 @@
 #include "rx_queue.h"
 #include "scratch.h"
 #include "stats.h"
-#include "uaccess.h"
 
 static bool
 is_linux(const struct tls_socket *sock)
@@ -167,11 +166,11 @@ failed_answer(struct tls_socket *sock, int fd, const struct rx_request *rq)
 /* Can the record be opened straight into `piece` of the caller's memory? Not CBC, which
  * leaves MAC and padding behind the content. */
 static bool
-fits_direct(const struct cipher_state *cipher, const struct rx_request *rq,
+fits_direct(const struct cipher_state *cipher, struct rx_request *rq,
 	    const struct iovec *piece, size_t bound)
 {
 	return !rq->peek && !cipher->geo.cbc && bound > 0 && piece->iov_len == bound &&
-	       user_writable(piece->iov_base, bound);
+	       iov_cursor_writable(&rq->to, bound);
 }
 
 /*
@@ -340,7 +339,7 @@ open_following(struct session *so, int fd, struct rx_request *rq, uint8_t *scrat
  * or so much room that looking at several records at once is better.
  */
 static bool
-can_take(const struct tls_socket *sock, const struct rx_request *rq, struct iovec *place)
+can_take(const struct tls_socket *sock, struct rx_request *rq, struct iovec *place)
 {
 	const struct cipher_state *cipher = &sock->rx.cipher;
 
@@ -354,8 +353,7 @@ can_take(const struct tls_socket *sock, const struct rx_request *rq, struct iove
 	*place = iov_cursor_piece(&rq->to, rest);
 	return h.verdict == RECORD_INCOMPLETE && place->iov_len == rest &&
 	       rest > AEAD_TAG_LEN && rq->to.left < 2 * rest &&
-	       user_readable((uint8_t *)place->iov_base + rest - AEAD_TAG_LEN,
-			     AEAD_TAG_LEN);
+	       iov_cursor_writable(&rq->to, rest);
 }
 
 /* Less of the record has come than its header says: what was taken becomes its prefix. */

@@ -33,7 +33,6 @@
 #include "shm.h"
 #include "stats.h"
 #include "sysctl.h"
-#include "uaccess.h"
 
 enum {
 	BATCH_MAX = SCRATCH_RECORDS,
@@ -103,7 +102,7 @@ gather(struct iov_cursor *c, size_t n, struct iovec *pieces, int room, uint8_t *
 
 	while (n > 0) {
 		struct iovec piece = iov_cursor_piece(c, n);
-		if (!user_readable(piece.iov_base, piece.iov_len))
+		if (!iov_cursor_readable(c, piece.iov_len))
 			return -EFAULT;
 		if (copied == 0 && count == room) {
 			for (int i = 0; i < count; copied += pieces[i++].iov_len)
@@ -217,6 +216,7 @@ batch_fill(struct session *so, struct tx_request *rq, struct batch *b, int limit
 			kept = 0;
 		}
 	}
+	rq->from.seen = c.seen;
 	return r;
 }
 
@@ -325,7 +325,7 @@ open_append(struct session *so, struct tx_request *rq)
 		return -ENOMEM;
 	while (rq->left > 0) {
 		struct iovec piece = iov_cursor_piece(&rq->from, rq->left);
-		if (!user_readable(piece.iov_base, piece.iov_len)) {
+		if (!iov_cursor_readable(&rq->from, piece.iov_len)) {
 			if (sock->tx.holds != TX_OPEN)
 				buffer_drop(sock);
 			return -EFAULT;

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ktls_bench.c: compares the CPU time that bytes cost over TLS, by OpenSSL, by the
+ * library and without TLS, side by side.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "report.h"
+
+static const char usage[] =
+	"usage: ktls-bench [option...]\n"
+	"Lists are separated by commas; every combination of them is one case.\n"
+	"  --peers LIST        default openssl,ktls,ktls-tx,plain,raw; see --list\n"
+	"  --suite LIST        default AES-128-GCM; or all; see --list\n"
+	"  --tls LIST          1.2 (default), 1.3\n"
+	"  --size LIST         bytes per write, 64 to 1M, default 16K\n"
+	"  --mode LIST         write (default), sendfile\n"
+	"  --connections LIST  on one event loop if more than 1, default 1\n"
+	"  --bytes N           per transfer, default by size, at most 256M\n"
+	"  --read-size N       the receiver's buffer, default: the size, at least 16K\n"
+	"  --rounds N          default 7\n"
+	"  --engine NAME       libcrypto, ipsec-mb or auto, as KTLS_CIPHER\n"
+	"  --library FILE      default: libktls.so where the build puts it\n"
+	"  --pin               sender and receiver each on a CPU of its own\n"
+	"  --json FILE         also write JSON; -: instead of the table\n"
+	"  --targets           the project's targets, each with its limit\n"
+	"  --quick             the same with few bytes, only what shows in seconds\n"
+	"  --assert            exit status 1 if a target is missed by a wide margin\n"
+	"  --list              peers and suites\n"
+	"Figures are the CPU time of sender and receiver together, user and system.\n";
+
+#define MAX_LIST 32
+
+struct list {
+	unsigned count;
+	uint64_t item[MAX_LIST];
+};
+
+struct options {
+	struct list peers, suites, versions, sizes, modes, connections;
+	uint64_t bytes, read_size;
+	unsigned rounds;
+	struct setup setup;
+	const char *json;
+	bool targets, quick, assert;
+};
+
+static uint64_t
+parse_number(const char *text)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long n = strtoull(text, &end, 10);
+	if (*end == 'K' || *end == 'k')
+		n <<= 10, end++;
+	else if (*end == 'M' || *end == 'm')
+		n <<= 20, end++;
+	else if (*end == 'G' || *end == 'g')
+		n <<= 30, end++;
+	if (errno || end == text || *end)
+		errx(2, "'%s' is not a number", text);
+	return n;
+}
+
+static uint64_t
+parse_suite(const char *text)
+{
+	for (unsigned i = 0; i < bench_suite_count; i++)
+		if (strcasecmp(text, bench_suites[i].name) == 0)
+			return i;
+	errx(2, "no suite '%s'", text);
+}
+
+static uint64_t
+parse_peer(const char *text)
+{
+	for (unsigned i = 0; i < peer_count; i++)
+		if (strcmp(text, peers[i].name) == 0)
+			return i;
+	errx(2, "no peer '%s'", text);
+}
+
+static uint64_t
+parse_version(const char *text)
+{
+	if (strcmp(text, "1.2") == 0)
+		return 12;
+	if (strcmp(text, "1.3") == 0)
+		return 13;
+	errx(2, "TLS is 1.2 or 1.3, not '%s'", text);
+}
+
+static uint64_t
+parse_mode(const char *text)
+{
+	if (strcmp(text, "write") == 0)
+		return MODE_WRITE;
+	if (strcmp(text, "sendfile") == 0)
+		return MODE_SENDFILE;
+	errx(2, "mode is write or sendfile, not '%s'", text);
+}
+
+static uint64_t
+parse_size(const char *text)
+{
+	uint64_t size = parse_number(text);
+
+	if (size < PATTERN_LEN || size > 1u << 20 || size % PATTERN_LEN)
+		errx(2, "size %s: from 64 to 1M, a multiple of %d", text, PATTERN_LEN);
+	return size;
+}
+
+static void
+parse_list(struct list *list, char *text, uint64_t (*parse)(const char *))
+{
+	list->count = 0;
+	for (char *word; (word = strsep(&text, ",")) != NULL;) {
+		if (list->count == MAX_LIST)
+			errx(2, "a list is too long");
+		list->item[list->count++] = parse(word);
+	}
+}
+
+static void
+print_list(void)
+{
+	puts("peers:");
+	for (unsigned i = 0; i < peer_count; i++)
+		printf("  %-12s %s\n", peers[i].name, peers[i].text);
+	puts("suites:");
+	for (unsigned i = 0; i < bench_suite_count; i++)
+		printf("  %-20s TLS 1.2%s\n", bench_suites[i].name,
+		       bench_suites[i].tls13 ? ", 1.3" : "");
+}
+
+enum option_code {
+	OPT_PEERS = 'p',
+	OPT_SUITE = 's',
+	OPT_TLS = 't',
+	OPT_SIZE = 'b',
+	OPT_MODE = 'm',
+	OPT_CONNECTIONS = 'c',
+	OPT_BYTES = 'n',
+	OPT_READ_SIZE = 'R',
+	OPT_ROUNDS = 'r',
+	OPT_ENGINE = 'e',
+	OPT_LIBRARY = 'l',
+	OPT_PIN = 'P',
+	OPT_JSON = 'j',
+	OPT_TARGETS = 'T',
+	OPT_QUICK = 'q',
+	OPT_ASSERT = 'a',
+	OPT_LIST = 'L',
+	OPT_HELP = 'h',
+};
+
+static const struct option long_options[] = {
+	{"peers", required_argument, NULL, OPT_PEERS},
+	{"suite", required_argument, NULL, OPT_SUITE},
+	{"tls", required_argument, NULL, OPT_TLS},
+	{"size", required_argument, NULL, OPT_SIZE},
+	{"mode", required_argument, NULL, OPT_MODE},
+	{"connections", required_argument, NULL, OPT_CONNECTIONS},
+	{"bytes", required_argument, NULL, OPT_BYTES},
+	{"read-size", required_argument, NULL, OPT_READ_SIZE},
+	{"rounds", required_argument, NULL, OPT_ROUNDS},
+	{"engine", required_argument, NULL, OPT_ENGINE},
+	{"library", required_argument, NULL, OPT_LIBRARY},
+	{"pin", no_argument, NULL, OPT_PIN},
+	{"json", required_argument, NULL, OPT_JSON},
+	{"targets", no_argument, NULL, OPT_TARGETS},
+	{"quick", no_argument, NULL, OPT_QUICK},
+	{"assert", no_argument, NULL, OPT_ASSERT},
+	{"list", no_argument, NULL, OPT_LIST},
+	{"help", no_argument, NULL, OPT_HELP},
+	{NULL, 0, NULL, 0},
+};
+
+static void
+parse_list_option(struct options *o, int option)
+{
+	switch (option) {
+	case OPT_PEERS:
+		parse_list(&o->peers, optarg, parse_peer);
+		break;
+	case OPT_SUITE:
+		o->suites.count = 0;
+		if (strcmp(optarg, "all") != 0)
+			parse_list(&o->suites, optarg, parse_suite);
+		for (; o->suites.count == 0;)
+			for (unsigned i = 0; i < bench_suite_count; i++)
+				o->suites.item[o->suites.count++] = i;
+		break;
+	case OPT_TLS:
+		parse_list(&o->versions, optarg, parse_version);
+		break;
+	case OPT_SIZE:
+		parse_list(&o->sizes, optarg, parse_size);
+		break;
+	case OPT_MODE:
+		parse_list(&o->modes, optarg, parse_mode);
+		break;
+	default:
+		parse_list(&o->connections, optarg, parse_number);
+		break;
+	}
+}
+
+static void
+parse_option(struct options *o, int option)
+{
+	switch (option) {
+	case OPT_BYTES:
+		o->bytes = parse_number(optarg);
+		break;
+	case OPT_READ_SIZE:
+		o->read_size = parse_number(optarg);
+		break;
+	case OPT_ROUNDS:
+		o->rounds = (unsigned)parse_number(optarg);
+		if (o->rounds < 1 || o->rounds > MAX_ROUNDS)
+			errx(2, "rounds: 1 to %d", MAX_ROUNDS);
+		break;
+	case OPT_ENGINE:
+		o->setup.engine = optarg;
+		break;
+	case OPT_LIBRARY:
+		o->setup.library = optarg;
+		break;
+	case OPT_PIN:
+		o->setup.pin = true;
+		break;
+	case OPT_JSON:
+		o->json = optarg;
+		break;
+	case OPT_TARGETS:
+		o->targets = true;
+		break;
+	case OPT_QUICK:
+		o->quick = true;
+		break;
+	case OPT_ASSERT:
+		o->assert = true;
+		break;
+	case OPT_LIST:
+		print_list();
+		exit(0);
+	case OPT_HELP:
+		fputs(usage, stdout);
+		exit(0);
+	default:
+		fputs(usage, stderr);
+		exit(2);
+	}
+}
+
+static void
+parse_options(struct options *o, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (strchr("pstbmc", option))
+			parse_list_option(o, option);
+		else
+			parse_option(o, option);
+	}
+	if (optind != argc) {
+		fputs(usage, stderr);
+		exit(2);
+	}
+}
+
+/* The build puts the library one directory above this program. */
+static const char *
+find_library(const char *given)
+{
+	static char path[PATH_MAX];
+
+	if (given) {
+		if (!realpath(given, path))
+			err(1, "%s", given);
+		return path;
+	}
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+	if (n < 0)
+		err(1, "/proc/self/exe");
+	path[n] = '\0';
+	for (int up = 0; up < 2; up++)
+		*strrchr(path, '/') = '\0';
+	strcat(path, "/libktls.so");
+	if (access(path, R_OK))
+		err(1, "%s", path);
+	return path;
+}
+
+/* Some 200,000 records, as far as they fit in 256 MiB. */
+static uint64_t
+default_bytes(size_t size)
+{
+	uint64_t bytes = (uint64_t)size * 200000;
+
+	return bytes < 256u << 20 ? bytes : 256u << 20;
+}
+
+static void
+run_one(const struct options *o, const struct bench_case *c, FILE *table, FILE *json,
+	const char *progress)
+{
+	struct result r = {.c = *c, .rounds = o->rounds};
+
+	if (!r.c.bytes)
+		r.c.bytes = default_bytes(c->size);
+	if (!r.c.read_size)
+		r.c.read_size = c->size > MAX_RECORD ? c->size : MAX_RECORD;
+	for (unsigned i = 0; i < o->peers.count; i++) {
+		const struct peer *peer = &peers[o->peers.item[i]];
+
+		if (peer_can(peer, c))
+			r.peer[r.peers++] = peer;
+	}
+	if (r.peers == 0)
+		return;
+	run_case(&r, &o->setup, progress);
+	if (table)
+		report_table(table, &r);
+	if (json)
+		json_result(json, &r);
+	free(r.samples);
+}
+
+/* The nth combination of all lists, the last of them changing fastest. */
+static struct bench_case
+nth_case(const struct options *o, unsigned n)
+{
+	struct bench_case c = {.bytes = o->bytes, .read_size = o->read_size};
+
+	c.size = o->sizes.item[n % o->sizes.count];
+	n /= o->sizes.count;
+	c.connections = (unsigned)o->connections.item[n % o->connections.count];
+	n /= o->connections.count;
+	c.mode = (enum mode)o->modes.item[n % o->modes.count];
+	n /= o->modes.count;
+	c.version = (int)o->versions.item[n % o->versions.count];
+	n /= o->versions.count;
+	c.suite = (unsigned)o->suites.item[n];
+	return c;
+}
+
+static void
+run_all(const struct options *o, FILE *table, FILE *json)
+{
+	unsigned count = o->suites.count * o->versions.count * o->modes.count *
+			 o->connections.count * o->sizes.count;
+
+	for (unsigned n = 0; n < count; n++) {
+		struct bench_case c = nth_case(o, n);
+		char progress[32];
+
+		if (c.version == 13 && !bench_suites[c.suite].tls13)
+			continue;
+		snprintf(progress, sizeof(progress), "[%u/%u] ", n + 1, count);
+		run_one(o, &c, table, json, progress);
+	}
+}
+
+static void
+allow_many_descriptors(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = {
+		.peers = {5, {0, 1, 2, 4, 6}},
+		.suites = {1, {0}},
+		.versions = {1, {12}},
+		.sizes = {1, {MAX_RECORD}},
+		.modes = {1, {MODE_WRITE}},
+		.connections = {1, {1}},
+		.rounds = 7,
+	};
+	FILE *json = NULL;
+	int missed = 0;
+
+	if (argc == 2 && strcmp(argv[1], "--worker") == 0)
+		worker_main();
+	parse_options(&o, argc, argv);
+	o.setup.library = find_library(o.setup.library);
+	allow_many_descriptors();
+	if (o.json) {
+		json = strcmp(o.json, "-") == 0 ? stdout : fopen(o.json, "we");
+		if (!json)
+			err(1, "%s", o.json);
+		json_begin(json, argc, argv);
+	}
+	if (o.targets || o.quick || o.assert)
+		missed = 0;
+	else
+		run_all(&o, json == stdout ? NULL : stdout, json);
+	if (json)
+		json_end(json);
+	return o.assert &&missed;
+}
