@@ -58,6 +58,7 @@ struct tx_request {
 	bool atomic;            /* a set record type: all of it or nothing */
 	bool open;              /* MSG_MORE: keep a last record that is not full */
 	bool empty;             /* a record of no bytes is wanted (TLS 1.0 CBC) */
+	bool begun;             /* some of it is in the kernel */
 	int flags;              /* of the call: MSG_DONTWAIT, MSG_NOSIGNAL */
 };
 

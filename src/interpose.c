@@ -151,7 +151,7 @@ ktls_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr 
 {
 	struct session *so = session_with(fd, TX);
 
-	return so != NULL ? send_from(so, fd, buf, n, flags)
+	return so != NULL ? finish(so, so_sendto(so, fd, buf, n, flags, addr, len))
 			  : real.sendto(fd, buf, n, flags, addr, len);
 }
 
@@ -295,6 +295,18 @@ int
 ktls_shutdown(int fd, int how)
 {
 	return real.shutdown(fd, how);
+}
+
+int
+ktls_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct session *so = session_get(fd);
+	int r;
+
+	if (so == NULL)
+		return real.connect(fd, addr, len);
+	r = so_connect(so, fd, addr, len);
+	return (int)finish(so, r);
 }
 
 /* FreeBSD: a socket with TLS cannot listen. */

@@ -72,6 +72,8 @@
 	  (fd, level, name, val, len), (SYS_getsockopt, fd, level, name, val, len))      \
 	X(int, ioctl, (int fd, unsigned long request, void *arg), (fd, request, arg),    \
 	  (SYS_ioctl, fd, request, arg))                                                 \
+	X(int, connect, (int fd, const struct sockaddr *addr, socklen_t len),            \
+	  (fd, addr, len), (SYS_connect, fd, addr, len))                                 \
 	X(int, shutdown, (int fd, int how), (fd, how), (SYS_shutdown, fd, how))          \
 	X(int, listen, (int fd, int backlog), (fd, backlog), (SYS_listen, fd, backlog))  \
 	L(FILE *, fdopen, (int fd, const char *mode), (fd, mode))
@@ -80,6 +82,7 @@
 	A(__read, read)          \
 	A(__write, write)        \
 	A(__send, send)          \
+	A(__connect, connect)    \
 	A(preadv64v2, preadv2)   \
 	A(pwritev64v2, pwritev2) \
 	A(sendfile64, sendfile)

@@ -15,10 +15,15 @@
 /* sosend.c: the direction TX has keys. `msg` brings the control messages or is NULL. */
 ssize_t so_send(struct session *so, int fd, const struct iovec *iov, size_t count,
 		const struct msghdr *msg, int flags);
+ssize_t so_sendto(struct session *so, int fd, const void *buf, size_t n, int flags,
+		  const struct sockaddr *addr, socklen_t len);
 ssize_t so_sendmsg(struct session *so, int fd, const struct msghdr *msg, int flags);
 int so_sendmmsg(struct session *so, int fd, struct mmsghdr *vec, unsigned n, int flags);
 ssize_t so_sendfile(struct session *so, int fd, int in, off_t *off, size_t n);
 ssize_t so_splice_in(struct session *so, int fd, int pipe, size_t n, unsigned flags);
+
+/* Any session; the direction need not have keys. */
+int so_connect(struct session *so, int fd, const struct sockaddr *addr, socklen_t len);
 
 /* soreceive.c: the direction RX has keys. `msg` takes the control messages or is NULL. */
 ssize_t so_receive(struct session *so, int fd, const struct iovec *iov, size_t count,

@@ -229,6 +229,7 @@ set_key(struct session *so, int fd, enum engine_direction dir, const void *val,
 	params_from_info(suite, minor_of(header.version), info, nonce, &params);
 	r = sockopt_set_key(so, fd, dir, &params);
 	secure_wipe(info, sizeof(info));
+	secure_wipe(nonce, sizeof(nonce));
 	return r;
 }
 

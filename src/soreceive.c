@@ -126,6 +126,12 @@ so_receive(struct session *so, int fd, const struct iovec *iov, size_t count,
 		return 0;
 	}
 	ssize_t n = backend_sw.receive(so, fd, &rq);
+	if (n == -ENOTSOCK && msg == NULL && flags == 0) {
+		/* As in sosend.c: a stale slot. */
+		session_forget(fd);
+		n = real.readv(fd, iov, (int)count);
+		return n < 0 ? -errno : n;
+	}
 	if (n < 0 || msg == NULL)
 		return n;
 	msg->msg_flags = 0;

@@ -15,12 +15,10 @@
 #include "real.h"
 #include "scratch.h"
 #include "so.h"
+#include "sockopt.h"
 #include "stats.h"
 #include "uaccess.h"
 
-#ifndef SOL_TLS
-#define SOL_TLS 282
-#endif
 #ifndef MSG_CMSG_COMPAT
 #define MSG_CMSG_COMPAT 0x80000000u
 #endif
@@ -215,11 +213,84 @@ send_checked(struct session *so, int fd, const struct iovec *iov, size_t count,
 	return send_request(so, fd, &rq, &m);
 }
 
+static bool
+never_connected(int fd)
+{
+	struct tcp_summary tcp;
+
+	return sockopt_tcp_summary(fd, &tcp) == 0 && tcp.state == CONNECTION_CLOSED &&
+	       !tcp.has_spoken;
+}
+
+/*
+ * The descriptor was closed where we could not see it, and its number now belongs to a
+ * file: what the slot holds is stale. A new socket would have emptied it.
+ */
+static ssize_t
+write_after_all(int fd, const struct iovec *iov, size_t count)
+{
+	session_forget(fd);
+	ssize_t r = real.writev(fd, iov, (int)count);
+	return r < 0 ? -errno : r;
+}
+
 ssize_t
 so_send(struct session *so, int fd, const struct iovec *iov, size_t count,
 	const struct msghdr *msg, int flags)
 {
-	return pipe_signal(send_checked(so, fd, iov, count, msg, flags), flags);
+	ssize_t r = send_checked(so, fd, iov, count, msg, flags);
+
+	if (r == -ENOTSOCK && msg == NULL && flags == 0)
+		return write_after_all(fd, iov, count);
+	if (r == -EPIPE && so != &session_closing && !is_linux(so) && never_connected(fd))
+		return -ENOTCONN;
+	return pipe_signal(r, flags);
+}
+
+/* FreeBSD's implied connect (tcp_usr_send()): what it says of addresses that no TCP
+ * connection can have. */
+static int
+implied_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_in in;
+
+	if (len < sizeof(in) || user_copy_in(&in, addr, sizeof(in)) < 0)
+		return len < sizeof(in) ? -EINVAL : -EFAULT;
+	if (in.sin_family == AF_INET && in.sin_addr.s_addr == INADDR_BROADCAST)
+		return -EACCES;
+	if (in.sin_family == AF_INET && IN_MULTICAST(ntohl(in.sin_addr.s_addr)))
+		return -EAFNOSUPPORT;
+	return real.connect(fd, addr, len) < 0 ? -errno : 0;
+}
+
+ssize_t
+so_sendto(struct session *so, int fd, const void *buf, size_t n, int flags,
+	  const struct sockaddr *addr, socklen_t len)
+{
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = n};
+
+	/* Linux ignores the address (net/tls). */
+	if (addr != NULL && so != &session_closing && !is_linux(so) &&
+	    never_connected(fd)) {
+		int r = implied_connect(fd, addr, len);
+		if (r < 0)
+			return r;
+	}
+	return so_send(so, fd, &iov, 1, NULL, flags);
+}
+
+int
+so_connect(struct session *so, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	sa_family_t family;
+
+	if (so == &session_closing)
+		return -EBADF;
+	/* A socket with a ULP cannot be taken apart again (tcp_disconnect()). */
+	if (so->sock->ulp && len >= sizeof(family) &&
+	    user_copy_in(&family, addr, sizeof(family)) == 0 && family == AF_UNSPEC)
+		return -EOPNOTSUPP;
+	return real.connect(fd, addr, len) < 0 ? -errno : 0;
 }
 
 ssize_t

@@ -307,8 +307,10 @@ batch_settle(struct session *so, struct tx_request *rq, struct batch *b, size_t 
 		stats_records(TX, &sock->tx.cipher, (uint64_t)i, sent);
 	stats_add(rq->file >= 0 ? STAT_INPLACE : STAT_SEPARATE_OUTPUT, (uint64_t)whole);
 	request_advance(rq, sent);
-	if (i > 0)
+	if (i > 0) {
 		rq->empty = false;
+		rq->begun = true;
+	}
 	return r < 0 ? r : (ssize_t)sent;
 }
 
@@ -409,7 +411,7 @@ progress(struct session *so, int fd, struct tx_request *rq, uint8_t *scratch, in
 		*why = tail_flush(sock, fd);
 		if (*why < 0) {
 			if (*why == -EAGAIN &&
-			    (rq->left == 0 || (rq->atomic && done > 0)))
+			    (rq->left == 0 || (rq->atomic && rq->begun)))
 				*why = -EINPROGRESS;
 			return done;
 		}
@@ -428,7 +430,7 @@ progress(struct session *so, int fd, struct tx_request *rq, uint8_t *scratch, in
 		n = room_for(so, fd, rq);
 		if (n > 0)
 			n = batch_send(so, fd, rq, scratch, (int)n);
-		if (n == -EAGAIN && rq->atomic && done > 0)
+		if (n == -EAGAIN && rq->atomic && rq->begun)
 			n = -EINPROGRESS;
 		if (n < 0) {
 			*why = (int)n;
