@@ -109,11 +109,20 @@ struct sample {
 	double syscalls_per_mib[2]; /* with --syscalls only */
 };
 
+/* Where both processes run: where the scheduler likes, on one CPU, or on one each. */
+enum cpus {
+	CPUS_ANY,
+	CPUS_ONE,
+	CPUS_TWO
+};
+extern const char *const cpus_names[];
+
 /* Where the runner finds things and how it runs them. */
 struct setup {
 	const char *library; /* libktls.so */
 	const char *engine;  /* KTLS_CIPHER, or NULL */
-	bool pin;            /* sender on the first CPU, receiver on the second */
+	enum cpus cpus;
+	bool syscalls; /* count system calls; times are of no use then */
 };
 
 /* Runs one transfer. Prints what went wrong and returns -1 if it did not succeed. */

@@ -28,7 +28,9 @@ static const char usage[] =
 	"  --rounds N          default 7\n"
 	"  --engine NAME       libcrypto, ipsec-mb or auto, as KTLS_CIPHER\n"
 	"  --library FILE      default: libktls.so where the build puts it\n"
-	"  --pin               sender and receiver each on a CPU of its own\n"
+	"  --cpus WHERE        any (default), one: both on the same CPU, which keeps "
+	"the\n"
+	"                      scheduler's luck out, or two: each on its own\n"
 	"  --json FILE         also write JSON; -: instead of the table\n"
 	"  --targets           the project's targets, each with its limit\n"
 	"  --quick             the same with few bytes, only what shows in seconds\n"
@@ -108,6 +110,15 @@ parse_mode(const char *text)
 	errx(2, "mode is write or sendfile, not '%s'", text);
 }
 
+static enum cpus
+parse_cpus(const char *text)
+{
+	for (enum cpus cpus = CPUS_ANY; cpus <= CPUS_TWO; cpus++)
+		if (strcmp(text, cpus_names[cpus]) == 0)
+			return cpus;
+	errx(2, "cpus is any, one or two, not '%s'", text);
+}
+
 static uint64_t
 parse_size(const char *text)
 {
@@ -153,7 +164,7 @@ enum option_code {
 	OPT_ROUNDS = 'r',
 	OPT_ENGINE = 'e',
 	OPT_LIBRARY = 'l',
-	OPT_PIN = 'P',
+	OPT_CPUS = 'P',
 	OPT_JSON = 'j',
 	OPT_TARGETS = 'T',
 	OPT_QUICK = 'q',
@@ -174,7 +185,7 @@ static const struct option long_options[] = {
 	{"rounds", required_argument, NULL, OPT_ROUNDS},
 	{"engine", required_argument, NULL, OPT_ENGINE},
 	{"library", required_argument, NULL, OPT_LIBRARY},
-	{"pin", no_argument, NULL, OPT_PIN},
+	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"json", required_argument, NULL, OPT_JSON},
 	{"targets", no_argument, NULL, OPT_TARGETS},
 	{"quick", no_argument, NULL, OPT_QUICK},
@@ -235,8 +246,8 @@ parse_option(struct options *o, int option)
 	case OPT_LIBRARY:
 		o->setup.library = optarg;
 		break;
-	case OPT_PIN:
-		o->setup.pin = true;
+	case OPT_CPUS:
+		o->setup.cpus = parse_cpus(optarg);
 		break;
 	case OPT_JSON:
 		o->json = optarg;

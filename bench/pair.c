@@ -25,6 +25,8 @@
 #define TCP_ULP 31
 #endif
 
+const char *const cpus_names[] = {"any", "one", "two"};
+
 struct pair {
 	pid_t pid[2];
 	int control[2];
@@ -65,6 +67,7 @@ native_ktls_available(void)
 	return available;
 }
 
+/* To the nth CPU we may use, from the last one: the first gets most interrupts. */
 static void
 pin_to(unsigned nth)
 {
@@ -74,7 +77,7 @@ pin_to(unsigned nth)
 	if (sched_getaffinity(0, sizeof(all), &all))
 		err(1, "sched_getaffinity");
 	nth %= (unsigned)CPU_COUNT(&all);
-	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+	for (size_t cpu = CPU_SETSIZE; cpu-- > 0;)
 		if (CPU_ISSET(cpu, &all) && nth-- == 0)
 			CPU_SET(cpu, &one);
 	if (sched_setaffinity(0, sizeof(one), &one))
@@ -101,8 +104,8 @@ become_worker(const struct setup *setup, const struct peer *peer, enum side side
 		setenv("LD_PRELOAD", setup->library, 1);
 	if (setup->engine)
 		setenv("KTLS_CIPHER", setup->engine, 1);
-	if (setup->pin)
-		pin_to((unsigned)side);
+	if (setup->cpus != CPUS_ANY)
+		pin_to(setup->cpus == CPUS_TWO && side == RECEIVER);
 	execl("/proc/self/exe", "ktls-bench", "--worker", NULL);
 	err(1, "exec");
 }

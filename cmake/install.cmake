@@ -24,7 +24,7 @@ endforeach()
 if(TARGET ktls_tool)
   install(TARGETS ktls_tool RUNTIME COMPONENT runtime)
 endif()
-foreach(page IN ITEMS ktls.1 ktls.7)
+foreach(page IN ITEMS ktls.1 ktls.7 ktls_compat.3)
   string(REGEX MATCH "[0-9]$" section ${page})
   ktls_is_pending(pending man/${page})
   if(NOT pending)
@@ -34,6 +34,11 @@ foreach(page IN ITEMS ktls.1 ktls.7)
     )
   endif()
 endforeach()
+
+install(
+  FILES tools/ktls.bash RENAME ktls
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT runtime
+)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ktls)
 install(EXPORT ktls NAMESPACE ktls:: FILE ktlsTargets.cmake DESTINATION ${package_dir}

@@ -61,14 +61,19 @@ foreach(engine IN ITEMS engine_libcrypto engine_ipsec_mb)
   endif()
 endforeach()
 
-ktls_is_pending(pending tools/ktls.c)
-if(NOT pending)
-  add_executable(ktls_tool tools/ktls.c)
-  target_link_libraries(ktls_tool PRIVATE ktls_core)
-  set_target_properties(
-    ktls_tool PROPERTIES OUTPUT_NAME ktls RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
-  )
-endif()
+add_executable(
+  ktls_tool
+  tools/ktls.c tools/cmd_run.c tools/cmd_stat.c tools/cmd_sysctl.c tools/figures.c
+  tools/figures_print.c
+)
+target_link_libraries(ktls_tool PRIVATE ktls_core)
+target_compile_definitions(
+  ktls_tool PRIVATE KTLS_VERSION="${PROJECT_VERSION}"
+                    KTLS_LIBDIR="${CMAKE_INSTALL_LIBDIR}"
+)
+set_target_properties(
+  ktls_tool PROPERTIES OUTPUT_NAME ktls RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
+)
 
 if(PROJECT_IS_TOP_LEVEL)
   add_subdirectory(examples)

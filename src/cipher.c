@@ -24,6 +24,11 @@ static const struct {
 };
 #define CANDIDATE_COUNT (sizeof(candidates) / sizeof(candidates[0]))
 
+/* What the environment said; empty: nothing. */
+static char engine_choice[32];
+static char engine_override[PATH_MAX];
+static bool environment_read;
+
 static const struct engine *engines[CANDIDATE_COUNT]; /* in order, then NULL */
 static pthread_once_t engines_once = PTHREAD_ONCE_INIT;
 static _Thread_local bool engines_loading;
@@ -61,14 +66,34 @@ own_directory(char dir[PATH_MAX])
 	return true;
 }
 
+static void
+read_variable(const char *name, char *to, size_t size)
+{
+	const char *value = secure_getenv(name);
+
+	if (value != NULL && strlen(value) < size)
+		strcpy(to, value);
+}
+
+void
+cipher_init(void)
+{
+	if (environment_read)
+		return;
+	environment_read = true;
+	read_variable("KTLS_CIPHER", engine_choice, sizeof(engine_choice));
+	read_variable("KTLS_ENGINE_DIR", engine_override, sizeof(engine_override));
+}
+
 static bool
 engine_directory(char dir[PATH_MAX])
 {
-	const char *override = secure_getenv("KTLS_ENGINE_DIR");
 	size_t len;
 
-	if (override != NULL)
-		return (size_t)snprintf(dir, PATH_MAX, "%s", override) < PATH_MAX;
+	if (*engine_override != '\0') {
+		strcpy(dir, engine_override);
+		return true;
+	}
 	if (!own_directory(dir))
 		return false;
 	len = strlen(dir);
@@ -100,11 +125,12 @@ load_engine(const char *dir, const char *file)
 static void
 load_engines(void)
 {
-	const char *only = secure_getenv("KTLS_CIPHER");
+	const char *only = engine_choice;
 	char dir[PATH_MAX];
 	size_t count = 0;
 
-	if (only != NULL && strcmp(only, "auto") == 0)
+	cipher_init();
+	if (*only == '\0' || strcmp(only, "auto") == 0)
 		only = NULL;
 	if (!engine_directory(dir))
 		return;

@@ -58,6 +58,11 @@ struct cipher_context {
  */
 const struct engine *cipher_engine(const struct suite *suite);
 
+/* Reads KTLS_CIPHER and KTLS_ENGINE_DIR, which is ignored in AT_SECURE programs: while
+ * the program has not changed its environment. Without it they are read when engines
+ * load. */
+void cipher_init(void);
+
 /* Loads the engines now, for programs that chroot before their first session. */
 void cipher_load_engines(void);
 

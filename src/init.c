@@ -9,6 +9,7 @@
 #include "backend_ktls_native.h"
 #include "cipher.h"
 #include "real.h"
+#include "stats.h"
 #include "sysctl.h"
 
 __attribute__((constructor)) static void
@@ -20,6 +21,8 @@ ktls_init(void)
 	real_init();
 	sysctl_init();
 	native_init();
+	stats_init();
+	cipher_init();
 	load = secure_getenv("KTLS_LOAD");
 	if (load != NULL && strcmp(load, "eager") == 0)
 		cipher_load_engines();

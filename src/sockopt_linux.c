@@ -10,6 +10,7 @@
 #include "backend_ktls_native.h"
 #include "so.h"
 #include "sockopt.h"
+#include "stats.h"
 #include "sysctl.h"
 #include "uaccess.h"
 
@@ -219,6 +220,7 @@ set_key(struct session *so, int fd, enum engine_direction dir, const void *val,
 		return -EBUSY;
 	if (user_copy_in(&header, val, sizeof(header)) < 0)
 		return -EFAULT;
+	stats_add(STAT_ENABLE_CALLS, 1);
 	r = check_header(so->sock, dir, &header, &suite);
 	if (r < 0)
 		return r;

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "real.h"
 #include "session.h"
 
+static char directory[4000]; /* of KTLS_STATS, empty: not set */
 static struct stats_segment unseen;
 struct stats_segment *stats = &unseen;
 
@@ -40,7 +42,7 @@ stats_description(enum stats_counter c)
 
 /* The file is mapped and its descriptor closed at once: nothing of ours stays open. */
 static struct stats_segment *
-segment_map(const char *directory, uint32_t pid)
+segment_map(uint32_t pid)
 {
 	char path[4096];
 	int n = snprintf(path, sizeof(path), "%s/ktls.%u", directory, pid);
@@ -61,15 +63,23 @@ segment_map(const char *directory, uint32_t pid)
 }
 
 void
+stats_init(void)
+{
+	const char *value = secure_getenv("KTLS_STATS");
+
+	if (value != NULL && strlen(value) < sizeof(directory))
+		strcpy(directory, value);
+}
+
+void
 stats_open(void)
 {
-	const char *directory = secure_getenv("KTLS_STATS");
 	uint32_t pid = (uint32_t)raw_syscall(SYS_getpid);
 	struct stats_segment *old = stats;
 
-	if (directory == NULL || old->pid == pid)
+	if (*directory == '\0' || old->pid == pid)
 		return;
-	struct stats_segment *new = segment_map(directory, pid);
+	struct stats_segment *new = segment_map(pid);
 	if (new == NULL)
 		return;
 	new->version = STATS_VERSION;

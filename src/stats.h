@@ -102,6 +102,9 @@ stats_add(enum stats_counter c, uint64_t n)
 const char *stats_name(enum stats_counter c);
 const char *stats_description(enum stats_counter c);
 
+/* Reads KTLS_STATS; ignored in AT_SECURE programs. */
+void stats_init(void);
+
 /* Moves the counters to their file, `DIRECTORY/ktls.PID`, if KTLS_STATS is set. Called
  * for a process's first session. */
 void stats_open(void);
