@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -99,6 +100,26 @@ find_noted(int ep, uint64_t data, struct epoll_event *event)
 	return -1;
 }
 
+/* The number behind `name` in a line of the kernel's, 0 where there is none. */
+static uint64_t
+field(const char *line, const char *name, int base)
+{
+	const char *at = strstr(line, name);
+
+	return at == NULL ? 0 : strtoull(at + strlen(name), NULL, base);
+}
+
+static void
+note_line(int ep, const char *line)
+{
+	uint64_t fd = field(line, "tfd:", 10);
+
+	if (strstr(line, "tfd:") != NULL && fd < FDTAB_SIZE &&
+	    atomic_load(&watches[fd].where) == 0)
+		note(ep, (int)fd, (uint32_t)field(line, "events:", 16),
+		     field(line, "data:", 16));
+}
+
 /* Reads "tfd: 5 events: 19 data: 500000005 ..." lines: proc(5). */
 static void
 look_up(int ep)
@@ -108,20 +129,15 @@ look_up(int ep)
 	long n;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ep);
-	long fd = raw_syscall(SYS_openat, (long)AT_FDCWD, path,
-			      (long)(O_RDONLY | O_CLOEXEC));
+	long fd = raw_syscall(SYS_openat, AT_FDCWD, path, (O_RDONLY | O_CLOEXEC));
 	if (fd < 0)
 		return;
 	while ((n = raw_syscall(SYS_read, fd, buf + have, sizeof(buf) - 1 - have)) > 0) {
 		char *line = buf, *end;
 		buf[have + (size_t)n] = '\0';
 		for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-			unsigned tfd, events;
-			unsigned long long data;
-			if (sscanf(line, "tfd: %u events: %x data: %llx", &tfd, &events,
-				   &data) == 3 &&
-			    tfd < FDTAB_SIZE && atomic_load(&watches[tfd].where) == 0)
-				note(ep, (int)tfd, events, data);
+			*end = '\0';
+			note_line(ep, line);
 		}
 		have = strlen(line);
 		memmove(buf, line, have);

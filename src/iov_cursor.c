@@ -95,7 +95,7 @@ iov_cursor_put(struct iov_cursor *to, const uint8_t *plain, size_t n)
 
 	while (done < n && to->left > 0) {
 		struct iovec piece = iov_cursor_piece(to, n - done);
-		if (!iov_cursor_writable(to, piece.iov_len))
+		if (piece.iov_base == NULL || !iov_cursor_writable(to, piece.iov_len))
 			return done > 0 ? (ssize_t)done : -EFAULT;
 		memcpy(piece.iov_base, plain + done, piece.iov_len);
 		iov_cursor_advance(to, piece.iov_len);

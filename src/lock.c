@@ -34,15 +34,14 @@ fork_word_get(void)
 	if (word != NULL)
 		return word;
 	long page = sysconf(_SC_PAGESIZE);
-	void *p =
-		(void *)raw_syscall(SYS_mmap, NULL, page, (long)(PROT_READ | PROT_WRITE),
-				    (long)(MAP_PRIVATE | MAP_ANONYMOUS), -1L, 0L);
+	void *p = (void *)raw_syscall(SYS_mmap, NULL, page, (PROT_READ | PROT_WRITE),
+				      (MAP_PRIVATE | MAP_ANONYMOUS), -1, 0);
 	if ((intptr_t)p < 0 && (intptr_t)p > -4096) {
 		/* No memory for a page: believe that nobody forks. */
 		static _Atomic uint32_t unwiped;
 		word = &unwiped;
 	} else {
-		raw_syscall(SYS_madvise, p, page, (long)MADV_WIPEONFORK);
+		raw_syscall(SYS_madvise, p, page, MADV_WIPEONFORK);
 		word = p;
 	}
 	if (!atomic_compare_exchange_strong(&fork_word, &none, word))
@@ -87,20 +86,20 @@ self_is_vfork_child(void)
 static bool
 thread_is_dead(uint32_t tid)
 {
-	return raw_syscall(SYS_tkill, (long)tid, 0L) == -ESRCH;
+	return raw_syscall(SYS_tkill, tid, 0) == -ESRCH;
 }
 
 /* Sleeps until the word changes; now and then looks whether its owner still lives. */
 static int
 lock_sleep(struct owner_lock *lock, uint32_t seen, uint32_t self)
 {
-	const struct timespec patience = {.tv_nsec = 100 * 1000 * 1000};
+	const struct timespec patience = {.tv_nsec = 100 * 1000 * 1000L};
 	uint32_t waited = seen | FUTEX_WAITERS;
 
 	if (seen != waited && !atomic_compare_exchange_strong(&lock->word, &seen, waited))
 		return -EAGAIN;
-	if (raw_syscall(SYS_futex, &lock->word, (long)FUTEX_WAIT, (long)waited,
-			&patience) != -ETIMEDOUT)
+	if (raw_syscall(SYS_futex, &lock->word, FUTEX_WAIT, waited, &patience) !=
+	    -ETIMEDOUT)
 		return -EAGAIN;
 	if (!thread_is_dead(waited & FUTEX_TID_MASK) ||
 	    !atomic_compare_exchange_strong(&lock->word, &waited, self | FUTEX_WAITERS))
@@ -131,5 +130,5 @@ lock_drop(struct owner_lock *lock)
 {
 	if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) &
 	    FUTEX_WAITERS)
-		raw_syscall(SYS_futex, &lock->word, (long)FUTEX_WAKE, 1L);
+		raw_syscall(SYS_futex, &lock->word, FUTEX_WAKE, 1);
 }

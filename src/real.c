@@ -48,17 +48,9 @@ trap(long nr, long a, long b, long c, long d, long e, long f)
 #endif
 
 long
-raw_syscall(long number, ...)
+raw_syscall6(long number, long a, long b, long c, long d, long e, long f)
 {
-	va_list ap;
-	long a[6];
-
-	/* Reads six whatever was passed, as libc's own syscall(2) does. */
-	va_start(ap, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
-	return trap(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return trap(number, a, b, c, d, e, f);
 }
 
 static long

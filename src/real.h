@@ -37,8 +37,25 @@ extern struct real_calls real;
 /* Finds the next function of each row. Idempotent; keeps errno. */
 void real_init(void);
 
-/* A system call without errno, libc or cancellation: the result or -errno. */
-long raw_syscall(long number, ...);
+/*
+ * raw_syscall(number, up to six arguments): a system call without errno, libc or
+ * cancellation: the result or -errno.
+ */
+long raw_syscall6(long number, long a, long b, long c, long d, long e, long f);
+#define RAW_PICK(a, b, c, d, e, f, g, pick, ...) pick
+#define RAW_0(n)                                 raw_syscall6(n, 0, 0, 0, 0, 0, 0)
+#define RAW_1(n, a)                              raw_syscall6(n, (long)(a), 0, 0, 0, 0, 0)
+#define RAW_2(n, a, b)                           raw_syscall6(n, (long)(a), (long)(b), 0, 0, 0, 0)
+#define RAW_3(n, a, b, c)                        raw_syscall6(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define RAW_4(n, a, b, c, d) \
+	raw_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define RAW_5(n, a, b, c, d, e) \
+	raw_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define RAW_6(n, a, b, c, d, e, f) \
+	raw_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define raw_syscall(...)                                                       \
+	RAW_PICK(__VA_ARGS__, RAW_6, RAW_5, RAW_4, RAW_3, RAW_2, RAW_1, RAW_0) \
+	(__VA_ARGS__)
 
 /*
  * The calls below are what the data path does while it holds a lock: they never block

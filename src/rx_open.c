@@ -122,7 +122,7 @@ stream_failed(struct tls_socket *sock, int fd, int error)
 		return -error;
 	sock->dropped = true;
 	rx_buffer_drop(sock);
-	raw_syscall(SYS_connect, (long)fd, &nowhere, (long)sizeof(nowhere));
+	raw_syscall(SYS_connect, fd, &nowhere, sizeof(nowhere));
 	return -error;
 }
 

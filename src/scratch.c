@@ -29,13 +29,13 @@ static struct {
 static uint8_t *
 map(void)
 {
-	uintptr_t p = (uintptr_t)raw_syscall(
-		SYS_mmap, NULL, (long)SCRATCH_LEN, (long)(PROT_READ | PROT_WRITE),
-		(long)(MAP_PRIVATE | MAP_ANONYMOUS), -1L, 0L);
+	uintptr_t p = (uintptr_t)raw_syscall(SYS_mmap, NULL, SCRATCH_LEN,
+					     (PROT_READ | PROT_WRITE),
+					     (MAP_PRIVATE | MAP_ANONYMOUS), -1, 0);
 
 	if (p > (uintptr_t)-4096)
 		return NULL;
-	raw_syscall(SYS_madvise, p, (long)SCRATCH_LEN, (long)MADV_DONTDUMP);
+	raw_syscall(SYS_madvise, p, SCRATCH_LEN, MADV_DONTDUMP);
 	return (uint8_t *)p;
 }
 
@@ -70,5 +70,5 @@ scratch_give(uint8_t *scratch)
 			return;
 		}
 	}
-	raw_syscall(SYS_munmap, scratch, (long)SCRATCH_LEN);
+	raw_syscall(SYS_munmap, scratch, SCRATCH_LEN);
 }

@@ -69,18 +69,18 @@ no_memory(const void *p)
 static struct slab *
 slab_map(void)
 {
-	uint8_t *p = (uint8_t *)raw_syscall(SYS_mmap, NULL, 2L * SLAB_LEN,
-					    (long)(PROT_READ | PROT_WRITE),
-					    (long)(MAP_SHARED | MAP_ANONYMOUS), -1L, 0L);
+	uint8_t *p = (uint8_t *)raw_syscall(SYS_mmap, NULL, 2 * SLAB_LEN,
+					    (PROT_READ | PROT_WRITE),
+					    (MAP_SHARED | MAP_ANONYMOUS), -1, 0);
 	if (no_memory(p))
 		return NULL;
 	uint8_t *slab = (uint8_t *)slab_of(p + SLAB_LEN - 1);
 	if (slab > p)
-		raw_syscall(SYS_munmap, p, (long)(slab - p));
+		raw_syscall(SYS_munmap, p, (slab - p));
 	if (slab < p + SLAB_LEN)
-		raw_syscall(SYS_munmap, slab + SLAB_LEN, (long)(p + SLAB_LEN - slab));
+		raw_syscall(SYS_munmap, slab + SLAB_LEN, (p + SLAB_LEN - slab));
 	/* Keys live here: out of core dumps. */
-	raw_syscall(SYS_madvise, slab, (long)SLAB_LEN, (long)MADV_DONTDUMP);
+	raw_syscall(SYS_madvise, slab, SLAB_LEN, MADV_DONTDUMP);
 	return (struct slab *)slab;
 }
 
@@ -92,7 +92,7 @@ view_leave(struct slab_view *v)
 	if (atomic_fetch_sub(&v->live, 1) != 1 || !atomic_load(&v->common))
 		return;
 	atomic_store(&v->slab, NULL);
-	raw_syscall(SYS_munmap, slab, (long)SLAB_LEN);
+	raw_syscall(SYS_munmap, slab, SLAB_LEN);
 }
 
 /* Lowest free bit first, so that few pages see use. -1 when all are taken. */
@@ -120,8 +120,8 @@ view_take_socket(struct slab_view *v)
 	if (bit < 0)
 		return NULL;
 	atomic_fetch_add(&v->live, 1);
-	struct tls_socket *socket =
-		(struct tls_socket *)((uint8_t *)slab + 4096 + bit * SOCKET_STRIDE);
+	struct tls_socket *socket = (struct tls_socket *)((uint8_t *)slab + 4096 +
+							  (size_t)bit * SOCKET_STRIDE);
 	memset(socket, 0, sizeof(*socket));
 	return socket;
 }
@@ -196,7 +196,7 @@ shm_buffer_alloc(struct tls_socket *socket)
 		int bit = bit_take(&slab->buffers_used[word]);
 		if (bit >= 0)
 			return (uint8_t *)slab + BUFFERS_OFFSET +
-			       (word * 64 + bit) * SHM_BUFFER_LEN;
+			       (size_t)(word * 64 + bit) * SHM_BUFFER_LEN;
 	}
 	return NULL;
 }

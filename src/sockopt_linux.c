@@ -125,8 +125,8 @@ linux_ulp_set(int fd, const void *val, socklen_t len)
 	if (info.state != CONNECTION_ESTABLISHED)
 		return -ENOTCONN;
 	so = session_make(fd, RULES_LINUX);
-	if (so == NULL)
-		return -ENOENT;
+	if (so == NULL || so == &session_closing)
+		return so == NULL ? -ENOENT : -EBADF;
 	so->sock->ulp = true;
 	session_put(so);
 	return 0;

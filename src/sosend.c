@@ -331,7 +331,7 @@ file_position(int in, const off_t *off, off_t *at)
 
 	if (off != NULL)
 		return user_copy_in(at, off, sizeof(*at));
-	r = raw_syscall(SYS_lseek, (long)in, 0L, (long)SEEK_CUR);
+	r = raw_syscall(SYS_lseek, in, 0, SEEK_CUR);
 	*at = r;
 	return r >= 0 ? 0 : r == -ESPIPE ? -EINVAL : (int)r;
 }
@@ -354,7 +354,7 @@ so_sendfile(struct session *so, int fd, int in, off_t *off, size_t n)
 	if (sent > 0) {
 		stats_add(STAT_SENDFILE_BYTES, (uint64_t)sent);
 		if (off == NULL)
-			raw_syscall(SYS_lseek, (long)in, rq.file_off, (long)SEEK_SET);
+			raw_syscall(SYS_lseek, in, rq.file_off, SEEK_SET);
 		else
 			user_copy_out(off, &rq.file_off, sizeof(*off));
 	}

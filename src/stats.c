@@ -49,13 +49,13 @@ segment_map(uint32_t pid)
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return NULL;
-	long fd = raw_syscall(SYS_openat, (long)AT_FDCWD, path,
-			      (long)(O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW),
-			      0600L);
+	long fd =
+		raw_syscall(SYS_openat, AT_FDCWD, path,
+			    (O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW), 0600);
 	if (fd < 0)
 		return NULL;
 	void *p = MAP_FAILED;
-	if (raw_syscall(SYS_ftruncate, fd, (long)sizeof(struct stats_segment)) == 0)
+	if (raw_syscall(SYS_ftruncate, fd, sizeof(struct stats_segment)) == 0)
 		p = mmap(NULL, sizeof(struct stats_segment), PROT_READ | PROT_WRITE,
 			 MAP_SHARED, (int)fd, 0);
 	raw_syscall(SYS_close, fd);

@@ -100,7 +100,7 @@ wait_behind_peek(int fd, const struct rx_request *rq)
 
 	if ((rq->flags & MSG_DONTWAIT) != 0 || sock_nonblocking(fd))
 		return -EAGAIN;
-	if (raw_syscall(SYS_ioctl, (long)fd, (long)FIONREAD, &queued) < 0)
+	if (raw_syscall(SYS_ioctl, fd, FIONREAD, &queued) < 0)
 		return -EAGAIN;
 	ssize_t r = sock_wait_readable(fd, (size_t)queued + 1, true);
 	return r < 0 ? (int)r : r <= queued ? -EAGAIN : 0;

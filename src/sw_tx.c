@@ -43,6 +43,7 @@ struct batch_record {
 	struct record_mark mark; /* before it was sealed */
 	uint32_t wire_len;
 	uint32_t fresh; /* plaintext bytes that this call brought */
+	uint32_t plain; /* all its plaintext bytes */
 };
 
 struct batch {
@@ -153,6 +154,7 @@ batch_add(struct session *so, struct tx_request *rq, struct iov_cursor *c,
 		return (int)len;
 	rec->wire_len = (uint32_t)len;
 	rec->fresh = (uint32_t)fresh;
+	rec->plain = (uint32_t)(kept + fresh);
 	b->len += (size_t)len;
 	b->count++;
 	return 0;
@@ -178,8 +180,7 @@ file_read(struct session *so, struct tx_request *rq, struct batch *b, size_t kep
 		left -= iov[n].iov_len;
 	}
 	/* Not preadv(3): that is a cancellation point, and we hold a lock. */
-	long got =
-		raw_syscall(SYS_preadv, (long)rq->file, iov, (long)n, rq->file_off, 0L);
+	long got = raw_syscall(SYS_preadv, rq->file, iov, n, rq->file_off, 0);
 	return got == -ESPIPE ? -EINVAL : got;
 }
 
@@ -282,7 +283,7 @@ static ssize_t
 batch_settle(struct session *so, struct tx_request *rq, struct batch *b, size_t taken)
 {
 	struct tls_socket *sock = so->sock;
-	size_t at = 0, sent = 0;
+	size_t at = 0, sent = 0, plain = 0;
 	int i = 0, r = 0;
 
 	if (b->opened && taken > 0)
@@ -290,12 +291,14 @@ batch_settle(struct session *so, struct tx_request *rq, struct batch *b, size_t 
 	for (; i < b->count && at + b->record[i].wire_len <= taken; i++) {
 		at += b->record[i].wire_len;
 		sent += b->record[i].fresh;
+		plain += b->record[i].plain;
 	}
 	int whole = i;
 	if (i < b->count && at < taken) {
 		const struct batch_record *cut = &b->record[i++];
 		r = tail_keep(sock, b->out + taken, at + cut->wire_len - taken);
 		sent += cut->fresh;
+		plain += cut->plain;
 		if (!rq->atomic && cut->fresh > 0) {
 			sock->tx.held_back = true;
 			sent--;
@@ -304,7 +307,7 @@ batch_settle(struct session *so, struct tx_request *rq, struct batch *b, size_t 
 	if (i < b->count)
 		record_rewind(&sock->tx.cipher, &b->record[i].mark);
 	if (i > 0)
-		stats_records(TX, &sock->tx.cipher, (uint64_t)i, sent);
+		stats_records(TX, &sock->tx.cipher, (uint64_t)i, plain);
 	stats_add(rq->file >= 0 ? STAT_INPLACE : STAT_SEPARATE_OUTPUT, (uint64_t)whole);
 	request_advance(rq, sent);
 	if (i > 0) {

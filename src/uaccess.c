@@ -25,8 +25,7 @@ enum {
 static bool
 byte_readable(uintptr_t p)
 {
-	return raw_syscall(SYS_rt_sigprocmask, -1L, p & ~(uintptr_t)7, NULL, 8L) !=
-	       -EFAULT;
+	return raw_syscall(SYS_rt_sigprocmask, -1, p & ~(uintptr_t)7, NULL, 8) != -EFAULT;
 }
 
 /* Adds 0 to the word atomically and wakes nobody that waits there. */
@@ -35,10 +34,9 @@ byte_writable(uintptr_t p)
 {
 	static uint32_t nobody;
 
-	return raw_syscall(SYS_futex, &nobody, (long)(FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG),
-			   0L, 0L, p & ~(uintptr_t)3,
-			   (long)FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_LT, 0)) !=
-	       -EFAULT;
+	return raw_syscall(SYS_futex, &nobody, (FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG), 0, 0,
+			   p & ~(uintptr_t)3,
+			   FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_LT, 0)) != -EFAULT;
 }
 
 static bool
@@ -87,7 +85,8 @@ user_copy_in(void *to, const void *from, size_t n)
 {
 	if (!range_there((uintptr_t)from, n, byte_readable))
 		return -EFAULT;
-	memcpy(to, from, n);
+	if (n > 0)
+		memcpy(to, from, n);
 	return 0;
 }
 
@@ -96,6 +95,7 @@ user_copy_out(void *to, const void *from, size_t n)
 {
 	if (!range_there((uintptr_t)to, n, byte_writable))
 		return -EFAULT;
-	memcpy(to, from, n);
+	if (n > 0)
+		memcpy(to, from, n);
 	return 0;
 }
