@@ -52,6 +52,7 @@ struct bench_case {
 	size_t size; /* of one write; sendfile: of the buffer where a peer has none */
 	size_t read_size; /* of the receiver's buffer */
 	unsigned connections;
+	bool loop; /* an event loop even for one connection */
 	uint64_t bytes;
 };
 
@@ -106,7 +107,7 @@ struct sample {
 	double ns_per_kib;    /* CPU of both sides */
 	double ns_per_record; /* likewise; a record has at most MAX_RECORD bytes */
 	double mib_per_s;
-	double syscalls_per_mib[2]; /* with --syscalls only */
+	uint64_t syscalls[2]; /* counted with setup->syscalls only */
 };
 
 /* Where both processes run: where the scheduler likes, on one CPU, or on one each. */
@@ -122,7 +123,8 @@ struct setup {
 	const char *library; /* libktls.so */
 	const char *engine;  /* KTLS_CIPHER, or NULL */
 	enum cpus cpus;
-	bool syscalls; /* count system calls; times are of no use then */
+	bool count_syscalls; /* after the rounds */
+	bool syscalls;       /* this run is for counting them */
 };
 
 /* Runs one transfer. Prints what went wrong and returns -1 if it did not succeed. */
@@ -132,6 +134,9 @@ bool native_ktls_available(void);
 
 /* Can this peer do this case at all? */
 bool peer_can(const struct peer *peer, const struct bench_case *c);
+
+/* Its absolute path; `given` may be NULL. Exits if there is none. */
+const char *find_library(const char *given);
 
 _Noreturn void worker_main(void);
 

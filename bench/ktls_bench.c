@@ -6,11 +6,9 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "report.h"
 
@@ -23,7 +21,8 @@ static const char usage[] =
 	"  --size LIST         bytes per write, 64 to 1M, default 16K\n"
 	"  --mode LIST         write (default), sendfile\n"
 	"  --connections LIST  on one event loop if more than 1, default 1\n"
-	"  --bytes N           per transfer, default by size, at most 256M\n"
+	"  --loop              an event loop even for one connection\n"
+	"  --bytes N           per transfer, default by size, about 256M\n"
 	"  --read-size N       the receiver's buffer, default: the size, at least 16K\n"
 	"  --rounds N          default 7\n"
 	"  --engine NAME       libcrypto, ipsec-mb or auto, as KTLS_CIPHER\n"
@@ -31,6 +30,7 @@ static const char usage[] =
 	"  --cpus WHERE        any (default), one: both on the same CPU, which keeps "
 	"the\n"
 	"                      scheduler's luck out, or two: each on its own\n"
+	"  --syscalls          count system calls, too, in one more run\n"
 	"  --json FILE         also write JSON; -: instead of the table\n"
 	"  --targets           the project's targets, each with its limit\n"
 	"  --quick             the same with few bytes, only what shows in seconds\n"
@@ -51,7 +51,7 @@ struct options {
 	unsigned rounds;
 	struct setup setup;
 	const char *json;
-	bool targets, quick, assert;
+	bool cpus_given, loop, targets, quick, assert;
 };
 
 static uint64_t
@@ -165,6 +165,8 @@ enum option_code {
 	OPT_ENGINE = 'e',
 	OPT_LIBRARY = 'l',
 	OPT_CPUS = 'P',
+	OPT_SYSCALLS = 'S',
+	OPT_LOOP = 'o',
 	OPT_JSON = 'j',
 	OPT_TARGETS = 'T',
 	OPT_QUICK = 'q',
@@ -186,6 +188,8 @@ static const struct option long_options[] = {
 	{"engine", required_argument, NULL, OPT_ENGINE},
 	{"library", required_argument, NULL, OPT_LIBRARY},
 	{"cpus", required_argument, NULL, OPT_CPUS},
+	{"loop", no_argument, NULL, OPT_LOOP},
+	{"syscalls", no_argument, NULL, OPT_SYSCALLS},
 	{"json", required_argument, NULL, OPT_JSON},
 	{"targets", no_argument, NULL, OPT_TARGETS},
 	{"quick", no_argument, NULL, OPT_QUICK},
@@ -247,7 +251,14 @@ parse_option(struct options *o, int option)
 		o->setup.library = optarg;
 		break;
 	case OPT_CPUS:
+		o->cpus_given = true;
 		o->setup.cpus = parse_cpus(optarg);
+		break;
+	case OPT_LOOP:
+		o->loop = true;
+		break;
+	case OPT_SYSCALLS:
+		o->setup.count_syscalls = true;
 		break;
 	case OPT_JSON:
 		o->json = optarg;
@@ -290,46 +301,27 @@ parse_options(struct options *o, int argc, char **argv)
 	}
 }
 
-/* The build puts the library one directory above this program. */
-static const char *
-find_library(const char *given)
-{
-	static char path[PATH_MAX];
-
-	if (given) {
-		if (!realpath(given, path))
-			err(1, "%s", given);
-		return path;
-	}
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
-	if (n < 0)
-		err(1, "/proc/self/exe");
-	path[n] = '\0';
-	for (int up = 0; up < 2; up++)
-		*strrchr(path, '/') = '\0';
-	strcat(path, "/libktls.so");
-	if (access(path, R_OK))
-		err(1, "%s", path);
-	return path;
-}
-
-/* Some 200,000 records, as far as they fit in 256 MiB. */
+/* Some 200,000 records, as far as they fit in 256 MiB, but some for every connection. */
 static uint64_t
-default_bytes(size_t size)
+default_bytes(size_t size, unsigned connections)
 {
 	uint64_t bytes = (uint64_t)size * 200000;
+	uint64_t rounds = 8 * (uint64_t)size * connections;
 
-	return bytes < 256u << 20 ? bytes : 256u << 20;
+	if (bytes > 256u << 20)
+		bytes = 256u << 20;
+	return bytes > rounds ? bytes : rounds;
 }
 
 static void
 run_one(const struct options *o, const struct bench_case *c, FILE *table, FILE *json,
 	const char *progress)
 {
-	struct result r = {.c = *c, .rounds = o->rounds};
+	struct result r = {.c = *c, .rounds = o->rounds ? o->rounds : 7};
 
+	r.c.loop = o->loop || c->connections > 1;
 	if (!r.c.bytes)
-		r.c.bytes = default_bytes(c->size);
+		r.c.bytes = default_bytes(c->size, c->connections);
 	if (!r.c.read_size)
 		r.c.read_size = c->size > MAX_RECORD ? c->size : MAX_RECORD;
 	for (unsigned i = 0; i < o->peers.count; i++) {
@@ -383,6 +375,28 @@ run_all(const struct options *o, FILE *table, FILE *json)
 	}
 }
 
+/* A wide margin: the quick run has few bytes and, maybe, bad company on the machine. */
+static unsigned
+targets(const struct options *o, FILE *json)
+{
+	struct target_options t = {
+		.rounds = o->rounds,
+		.scale = o->quick ? 0.125 : 1,
+		.margin = o->assert ? 1.3 : 1,
+		.quick = o->quick,
+		.same_cpus = o->cpus_given,
+	};
+	struct setup setup = o->setup;
+
+	if (!t.rounds)
+		t.rounds = o->quick ? 3 : 9;
+	if (o->quick && !o->cpus_given) {
+		t.same_cpus = true;
+		setup.cpus = CPUS_ONE;
+	}
+	return run_targets(&t, &setup, json);
+}
+
 static void
 allow_many_descriptors(void)
 {
@@ -403,10 +417,9 @@ main(int argc, char **argv)
 		.sizes = {1, {MAX_RECORD}},
 		.modes = {1, {MODE_WRITE}},
 		.connections = {1, {1}},
-		.rounds = 7,
 	};
 	FILE *json = NULL;
-	int missed = 0;
+	unsigned missed = 0;
 
 	if (argc == 2 && strcmp(argv[1], "--worker") == 0)
 		worker_main();
@@ -420,7 +433,7 @@ main(int argc, char **argv)
 		json_begin(json, argc, argv);
 	}
 	if (o.targets || o.quick || o.assert)
-		missed = 0;
+		missed = targets(&o, json);
 	else
 		run_all(&o, json == stdout ? NULL : stdout, json);
 	if (json)

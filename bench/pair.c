@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "syscalls.h"
 
 #ifndef TCP_ULP
 #define TCP_ULP 31
@@ -110,6 +111,12 @@ become_worker(const struct setup *setup, const struct peer *peer, enum side side
 	err(1, "exec");
 }
 
+static uint64_t
+max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void
 start(struct pair *pair, const struct setup *setup, const struct bench_case *c,
       const struct peer *peer)
@@ -118,8 +125,8 @@ start(struct pair *pair, const struct setup *setup, const struct bench_case *c,
 	struct job job = {.c = *c, .transport = peer->transport};
 	int listener = listen_somewhere(&job.port);
 
-	/* A sixteenth of the whole, in whole messages. */
-	job.warmup = c->bytes / 16 > (1u << 20) ? c->bytes / 16 : 1u << 20;
+	/* A sixteenth of the whole, but something for every connection. */
+	job.warmup = max(c->bytes / 16, max(1u << 20, 2 * c->size * c->connections));
 	job.warmup -= job.warmup % PATTERN_LEN;
 	if (pipe2(credit, O_CLOEXEC))
 		err(1, "pipe");
@@ -151,19 +158,26 @@ hear(struct pair *pair, enum side side, void *data, size_t len)
 	return read(pair->control[side], data, len) == (ssize_t)len ? 0 : -1;
 }
 
+/* Both sides hold at the line; "go", and then what they measured. */
 static int
-run(struct pair *pair, struct sample *sample)
+run(struct pair *pair, const struct setup *setup, struct sample *sample)
 {
 	char go = 0;
 
 	if (hear(pair, SENDER, &go, 1) || hear(pair, RECEIVER, &go, 1))
 		return -1;
+	if (setup->syscalls)
+		for (enum side side = SENDER; side <= RECEIVER; side++)
+			if (syscalls_attach(pair->pid[side]) < 0)
+				return -1;
 	for (enum side side = RECEIVER;; side = SENDER) {
 		if (write(pair->control[side], &go, 1) != 1)
 			return -1;
 		if (side == SENDER)
 			break;
 	}
+	if (setup->syscalls && syscalls_count(pair->pid, sample->syscalls) < 0)
+		return -1;
 	for (enum side side = SENDER; side <= RECEIVER; side++)
 		if (hear(pair, side, &sample->side[side], sizeof(struct measure)))
 			return -1;
@@ -217,7 +231,7 @@ run_pair(const struct setup *setup, const struct bench_case *c, const struct pee
 
 	memset(sample, 0, sizeof(*sample));
 	start(&pair, setup, c, peer);
-	result = run(&pair, sample);
+	result = run(&pair, setup, sample);
 	for (enum side side = SENDER; side <= RECEIVER; side++) {
 		close(pair.control[side]);
 		if (result)

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * report.c: medians, spreads and pairwise ratios, as a table and as JSON.
+ * report.c: medians, spreads and pairwise ratios, as a table.
  */
 #include "report.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 static int
 compare(const void *a, const void *b)
@@ -73,7 +70,7 @@ result_find(const struct result *r, const char *peer)
 	return -1;
 }
 
-static const char *
+const char *
 mode_name(enum mode mode)
 {
 	return mode == MODE_SENDFILE ? "sendfile" : "write";
@@ -112,6 +109,8 @@ report_table(FILE *out, const struct result *r)
 	fprintf(out, "%s, %u rounds\n", text, r->rounds);
 	fprintf(out, "%-10s %22s %10s %8s %7s %7s", "peer", "ns/KiB median min-max",
 		"ns/record", "MiB/s", "send", "recv");
+	if (r->counted)
+		fprintf(out, " %13s", "syscalls/MiB");
 	if (result_find(r, "openssl") >= 0)
 		fprintf(out, "  %-18s", "of openssl");
 	if (result_find(r, "plain") >= 0)
@@ -132,124 +131,13 @@ report_table(FILE *out, const struct result *r)
 			r->peer[i]->name, kib.median, kib.min, kib.max, record.median,
 			rate.median, spread_of(cpu[0], r->rounds).median,
 			spread_of(cpu[1], r->rounds).median);
+		if (r->counted)
+			fprintf(out, " %6.1f %6.1f", r->syscalls[i][SENDER],
+				r->syscalls[i][RECEIVER]);
 		table_ratio(out, r, i, "openssl");
 		table_ratio(out, r, i, "plain");
 		fputc('\n', out);
 	}
 	fputc('\n', out);
 	fflush(out);
-}
-
-static unsigned json_items;
-
-static void
-json_string(FILE *out, const char *s)
-{
-	fputc('"', out);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fputc('\\', out);
-		if ((unsigned char)*s >= ' ')
-			fputc(*s, out);
-	}
-	fputc('"', out);
-}
-
-/* The CPU as /proc/cpuinfo calls it. */
-static void
-json_cpu(FILE *out)
-{
-	char line[256] = "";
-	FILE *f = fopen("/proc/cpuinfo", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, "model name", 10) == 0)
-			break;
-	if (f)
-		fclose(f);
-	char *colon = strchr(line, ':');
-	json_string(out, colon ? colon + 2 : "unknown");
-}
-
-void
-json_begin(FILE *out, int argc, char **argv)
-{
-	struct utsname u;
-
-	uname(&u);
-	fprintf(out, "{\n\"command\": \"");
-	for (int i = 0; i < argc; i++)
-		fprintf(out, "%s%s", i ? " " : "", i ? argv[i] : "ktls-bench");
-	fprintf(out, "\",\n\"machine\": {\"cpu\": ");
-	json_cpu(out);
-	fprintf(out, ", \"cpus\": %ld, \"kernel\": ", sysconf(_SC_NPROCESSORS_ONLN));
-	json_string(out, u.release);
-	fprintf(out, ", \"openssl\": ");
-	json_string(out, OpenSSL_version(OPENSSL_VERSION));
-	fprintf(out, "},\n\"results\": [");
-	json_items = 0;
-}
-
-static void
-json_peer(FILE *out, const struct result *r, unsigned peer)
-{
-	fprintf(out, "%s\n  {\"peer\": ", peer ? "," : "");
-	json_string(out, r->peer[peer]->name);
-	struct {
-		const char *name;
-		enum metric metric;
-	} metrics[] = {
-		{"ns_per_kib", NS_PER_KIB},
-		{"ns_per_record", NS_PER_RECORD},
-		{"mib_per_s", MIB_PER_S},
-	};
-	for (unsigned m = 0; m < 3; m++) {
-		struct spread s = result_spread(r, peer, metrics[m].metric);
-		fprintf(out, ", \"%s\": [%.2f, %.2f, %.2f]", metrics[m].name, s.median,
-			s.min, s.max);
-	}
-	for (int b = 0; b < 2; b++) {
-		const char *base = b ? "plain" : "openssl";
-		int i = result_find(r, base);
-
-		if (i < 0)
-			continue;
-		struct spread s = result_ratio(r, peer, (unsigned)i);
-		fprintf(out, ", \"of_%s\": [%.4f, %.4f, %.4f]", base, s.median, s.min,
-			s.max);
-	}
-	fprintf(out, ",\n   \"rounds\": [");
-	for (unsigned n = 0; n < r->rounds; n++) {
-		const struct sample *s = &r->samples[n][peer];
-		fprintf(out, "%s{\"ns_per_kib\": %.2f, \"cpu_ns\": [%llu, %llu]}",
-			n ? ", " : "", s->ns_per_kib,
-			(unsigned long long)s->side[SENDER].cpu_ns,
-			(unsigned long long)s->side[RECEIVER].cpu_ns);
-	}
-	fprintf(out, "]}");
-}
-
-/* [median, min, max] each; cpu_ns is [sender, receiver]. */
-void
-json_result(FILE *out, const struct result *r)
-{
-	const struct bench_case *c = &r->c;
-
-	fprintf(out, "%s\n {\"suite\": ", json_items++ ? "," : "");
-	json_string(out, bench_suites[c->suite].name);
-	fprintf(out,
-		", \"tls\": \"1.%d\", \"mode\": \"%s\", \"size\": %zu, "
-		"\"connections\": %u, \"bytes\": %llu, \"peers\": [",
-		c->version % 10, mode_name(c->mode), c->size, c->connections,
-		(unsigned long long)c->bytes);
-	for (unsigned i = 0; i < r->peers; i++)
-		json_peer(out, r, i);
-	fprintf(out, "]}");
-	fflush(out);
-}
-
-void
-json_end(FILE *out)
-{
-	fprintf(out, "\n]\n}\n");
 }

@@ -61,7 +61,7 @@ ssl_setup(const struct job *job)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_ENCRYPT_THEN_MAC);
 	if (job->ktls)
 		SSL_CTX_set_options(ctx, SSL_OP_ENABLE_KTLS);
-	if (job->c.connections > 1)
+	if (job->c.loop)
 		SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 					      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	if (job->side == RECEIVER)

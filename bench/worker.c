@@ -205,7 +205,7 @@ open_connections(struct worker *w)
 	};
 
 	w->conns = calloc(w->job.c.connections, sizeof(*w->conns));
-	w->epoll = w->job.c.connections > 1 ? epoll_create1(0) : -1;
+	w->epoll = w->job.c.loop ? epoll_create1(0) : -1;
 	if (!w->conns)
 		err(1, "calloc");
 	for (unsigned i = 0; i < w->job.c.connections; i++) {

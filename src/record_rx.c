@@ -147,11 +147,10 @@ strip_inner(const uint8_t *inner, ssize_t len, uint8_t *type)
 	return len - 1;
 }
 
-/* Opens the body of the record that begins with `header`; -EBADMSG leaves `out` wiped. */
-static ssize_t
-open_body(struct cipher_state *state, const struct cipher_context *context,
-	  const uint8_t *header, const uint8_t *body, size_t body_len, uint8_t *out,
-	  uint8_t *type)
+ssize_t
+record_open_split(struct cipher_state *state, const struct cipher_context *context,
+		  const uint8_t *header, const uint8_t *body, uint32_t body_len,
+		  uint8_t *out, uint8_t *type)
 {
 	const struct geometry *geo = &state->geo;
 	const uint8_t *explicit_nonce = header + RECORD_HEADER_LEN;
@@ -194,14 +193,8 @@ record_open(struct cipher_state *state, const struct cipher_context *context,
 {
 	uint8_t hlen = state->geo.hlen;
 
-	return open_body(state, context, record, record + hlen, length - hlen, out, type);
-}
-
-ssize_t
-record_open_split(struct cipher_state *state, const struct cipher_context *context,
-		  const uint8_t *header, uint8_t *body, uint32_t body_len, uint8_t *type)
-{
-	return open_body(state, context, header, body, body_len, body, type);
+	return record_open_split(state, context, record, record + hlen, length - hlen,
+				 out, type);
 }
 
 void

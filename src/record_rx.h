@@ -57,12 +57,12 @@ size_t record_open_slack(const struct cipher_state *state);
 ssize_t record_open(struct cipher_state *state, const struct cipher_context *context,
 		    const uint8_t *record, uint32_t length, uint8_t *out, uint8_t *type);
 
-/* The same in place for a record in two parts, `header` with geo.hlen bytes and `body`,
- * of `body_len` bytes, with the rest. Only where nothing follows the content but the tag:
- * not CBC, not TLS 1.3. */
+/* The same for a record in two parts, `header` with geo.hlen bytes and `body` with the
+ * `body_len` others. `out` may be `body`. */
 ssize_t record_open_split(struct cipher_state *state,
 			  const struct cipher_context *context, const uint8_t *header,
-			  uint8_t *body, uint32_t body_len, uint8_t *type);
+			  const uint8_t *body, uint32_t body_len, uint8_t *out,
+			  uint8_t *type);
 
 /* Gives up the record at the head: takes its sequence number. */
 void record_skip(struct cipher_state *state);

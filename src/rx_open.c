@@ -243,19 +243,23 @@ found_bad(struct tls_socket *sock, int fd, const struct rx_found *f)
 	return record_failed(sock, fd, f, f->error);
 }
 
+enum {
+	LOOK_MIN = 512
+}; /* copying less than that saves nothing */
+
 /* Bytes of the queue worth looking at: as many records as the caller has room for. */
 static size_t
 look_ahead(const struct tls_socket *sock, const struct rx_request *rq)
 {
-	size_t one = RECORD_MAX_LEN;
 	size_t overhead = (size_t)sock->rx.cipher.geo.hlen + sock->rx.cipher.geo.tlen;
-
-	if (!rq->merge || rq->peek)
-		return one;
 	size_t room = rq->to.left < SCRATCH_LEN ? rq->to.left : SCRATCH_LEN;
 	size_t want =
 		room + (room / RECORD_MAX_PLAINTEXT + 1) * overhead + RECORD_HEADER_LEN;
-	want = want < one ? one : want;
+
+	if (rq->peek || want < LOOK_MIN)
+		return rq->peek ? RECORD_MAX_LEN : LOOK_MIN;
+	if (!rq->merge && want > RECORD_MAX_LEN)
+		return RECORD_MAX_LEN;
 	return want < SCRATCH_LEN ? want : SCRATCH_LEN;
 }
 
@@ -269,17 +273,16 @@ header_tells_all(const struct cipher_state *cipher)
 	return cipher->version == TLS_V12 && !cipher->geo.cbc;
 }
 
-/* Bytes of an incomplete record to move out of the kernel now. If the look saw all there
- * was, all of them, for readiness' sake; else its header when that makes the next receive
- * one call. */
+/* Bytes of the next record to move out of the kernel now: all of one that is incomplete,
+ * for readiness' sake; else its header when that makes the next receive one call. */
 static size_t
-prefix_worth(const struct tls_socket *sock, size_t have, bool all_seen)
+prefix_worth(const struct tls_socket *sock, size_t have, bool incomplete)
 {
 	size_t hlen = sock->rx.cipher.geo.hlen;
 
-	if (header_tells_all(&sock->rx.cipher) && have >= hlen && !all_seen)
-		return hlen;
-	return all_seen ? have : 0;
+	if (incomplete)
+		return have;
+	return header_tells_all(&sock->rx.cipher) && have >= hlen ? hlen : 0;
 }
 
 /*
@@ -292,7 +295,7 @@ static bool
 is_left_for_later(const struct rx_request *rq, const struct cipher_state *cipher,
 		  uint32_t length)
 {
-	return rq->whole && rq->touched && !rq->waitall &&
+	return rq->whole && rq->record_len > 0 && !rq->waitall &&
 	       record_plaintext_bound(cipher, length) > rq->to.left;
 }
 
@@ -312,8 +315,10 @@ open_following(struct session *so, int fd, struct rx_request *rq, uint8_t *scrat
 		bool later = is_left_for_later(rq, &sock->rx.cipher, h.length);
 		if (later)
 			*why = RX_STOP;
-		if (h.verdict == RECORD_INCOMPLETE || later) {
-			size_t keep = prefix_worth(sock, have - at, all_seen && !later);
+		if (later)
+			break;
+		if (h.verdict == RECORD_INCOMPLETE) {
+			size_t keep = prefix_worth(sock, have - at, all_seen);
 			if (keep > 0 && rx_queue_keep_prefix(sock, f.bytes, keep) == 0)
 				at += keep;
 			break;
@@ -327,19 +332,33 @@ open_following(struct session *so, int fd, struct rx_request *rq, uint8_t *scrat
 		if (*why >= 0 && sock->rx.holds == RX_NOTHING)
 			at += h.length;
 	}
+	if (*why == RX_STOP && sock->rx.holds == RX_NOTHING && at < have) {
+		size_t keep = prefix_worth(sock, have - at, false);
+		if (keep > 0 && rx_queue_keep_prefix(sock, scratch + at, keep) == 0)
+			at += keep;
+	}
 	sock_discard(fd, at);
 	if (*why == RX_FOUND && all_seen)
 		*why = RX_NEED_BYTES;
 	return got;
 }
 
+/* How a record whose header we hold is taken from the kernel in one call. */
+struct taking {
+	uint8_t *body; /* where the rest of it goes: the caller's memory or the scratch */
+	size_t len;    /* the rest of it, with its tag */
+	uint8_t *out;  /* where its plaintext goes: the caller's memory */
+	uint8_t *lent; /* AEAD_TAG_LEN bytes behind the plaintext there, or NULL */
+};
+
 /*
- * The record whose header, and no more, we hold: where in the caller's memory it can be
- * taken to, tag and all. False when it must go the other way: not data, not enough room,
- * or so much room that looking at several records at once is better.
+ * Straight to the caller's memory if there is room for the tag too. False when the record
+ * must go another way: it is not data, there is no room, or so much that looking at
+ * several records at once is better.
  */
 static bool
-can_take(const struct tls_socket *sock, struct rx_request *rq, struct iovec *place)
+can_take(const struct tls_socket *sock, struct rx_request *rq, uint8_t *scratch,
+	 struct taking *t)
 {
 	const struct cipher_state *cipher = &sock->rx.cipher;
 
@@ -349,53 +368,59 @@ can_take(const struct tls_socket *sock, struct rx_request *rq, struct iovec *pla
 		return false;
 	struct record_header h =
 		record_parse(cipher, sock->rules, sock->rx.buffer, sock->rx.len);
-	size_t rest = h.length - sock->rx.len;
-	*place = iov_cursor_piece(&rq->to, rest);
-	return h.verdict == RECORD_INCOMPLETE && place->iov_len == rest &&
-	       rest > AEAD_TAG_LEN && rq->to.left < 2 * rest &&
-	       iov_cursor_writable(&rq->to, rest);
+	t->len = h.length - sock->rx.len;
+	if (h.verdict != RECORD_INCOMPLETE || t->len <= AEAD_TAG_LEN)
+		return false;
+	size_t payload = t->len - AEAD_TAG_LEN;
+	struct iovec piece = iov_cursor_piece(&rq->to, t->len);
+	if (piece.iov_len < payload || (rq->merge && rq->to.left >= 2 * t->len) ||
+	    !iov_cursor_writable(&rq->to, piece.iov_len))
+		return false;
+	t->out = piece.iov_base;
+	t->body = piece.iov_len == t->len ? t->out : scratch;
+	t->lent = t->body == t->out ? t->out + payload : NULL;
+	return true;
 }
 
 /* Less of the record has come than its header says: what was taken becomes its prefix. */
 static int
-take_back(struct tls_socket *sock, const struct iovec *place, size_t n)
+take_back(struct tls_socket *sock, const struct taking *t, size_t n)
 {
-	memcpy(sock->rx.buffer + sock->rx.len, place->iov_base, n);
+	memcpy(sock->rx.buffer + sock->rx.len, t->body, n);
 	sock->rx.len += (uint32_t)n;
 	return RX_FOUND; /* look again: for more, or the end of the file */
 }
 
 /*
- * Takes one record and the next one's header with one system call and opens it in place.
- * Its last byte leaves the kernel before it is delivered, but nothing stands between the
- * two.
+ * Takes one record and the next one's header with one system call. Its last byte leaves
+ * the kernel before it is delivered, but nothing stands between the two.
  */
 static size_t
-take_record(struct session *so, int fd, struct rx_request *rq, const struct iovec *place,
+take_record(struct session *so, int fd, struct rx_request *rq, const struct taking *t,
 	    int *why)
 {
 	struct tls_socket *sock = so->sock;
 	struct cipher_state *cipher = &sock->rx.cipher;
 	uint8_t next[RECORD_HEADER_LEN + CBC_BLOCK_LEN], behind[AEAD_TAG_LEN], type;
-	size_t payload = place->iov_len - AEAD_TAG_LEN;
-	uint8_t *at = place->iov_base;
-	struct iovec iov[2] = {*place, {next, cipher->geo.hlen}};
+	struct iovec iov[2] = {{t->body, t->len}, {next, cipher->geo.hlen}};
+	ssize_t len = 0;
 
-	memcpy(behind, at + payload, sizeof(behind));
+	if (t->lent != NULL)
+		memcpy(behind, t->lent, sizeof(behind));
 	ssize_t n = sock_take(fd, iov, 2);
-	if (n <= 0) {
+	bool whole = n >= (ssize_t)t->len;
+	if (n <= 0)
 		*why = n == 0 ? RX_EOF : n == -EAGAIN ? RX_NEED_BYTES : (int)n;
+	else if (!whole)
+		*why = take_back(sock, t, (size_t)n);
+	else
+		len = record_open_split(cipher, &so->context[RX], sock->rx.buffer,
+					t->body, (uint32_t)t->len, t->out, &type);
+	if (t->lent != NULL)
+		memcpy(t->lent, behind, sizeof(behind));
+	if (!whole)
 		return 0;
-	}
-	if ((size_t)n < place->iov_len) {
-		*why = take_back(sock, place, (size_t)n);
-		memcpy(at + payload, behind, sizeof(behind));
-		return 0;
-	}
-	ssize_t len = record_open_split(cipher, &so->context[RX], sock->rx.buffer, at,
-					(uint32_t)place->iov_len, &type);
-	memcpy(at + payload, behind, sizeof(behind));
-	size_t more = (size_t)n - place->iov_len;
+	size_t more = (size_t)n - t->len;
 	if (len < 0) {
 		struct rx_found f = {.queued = 0};
 		*why = record_failed(sock, fd, &f, (int)-len);
@@ -432,11 +457,11 @@ open_queued(struct session *so, int fd, struct rx_request *rq, uint8_t *scratch,
 	struct tls_socket *sock = so->sock;
 	const struct cipher_state *cipher = &sock->rx.cipher;
 	size_t want = look_ahead(sock, rq), have;
-	struct iovec place;
+	struct taking t;
 	struct rx_found f;
 
-	if (can_take(sock, rq, &place))
-		return take_record(so, fd, rq, &place, why);
+	if (can_take(sock, rq, scratch, &t))
+		return take_record(so, fd, rq, &t, why);
 	if (is_left_for_later(rq, cipher, held_length(sock))) {
 		*why = RX_STOP;
 		return 0;
@@ -461,7 +486,11 @@ open_queued(struct session *so, int fd, struct rx_request *rq, uint8_t *scratch,
 		rx_buffer_drop(sock);
 		return got;
 	}
-	return got + open_following(so, fd, rq, scratch, f.len, have, have < want, why);
+	got += open_following(so, fd, rq, scratch, f.len, have, have < want, why);
+	/* Behind nothing but empty records the file may end. */
+	if (got == 0 && *why == RX_NEED_BYTES)
+		*why = RX_FOUND;
+	return got;
 }
 
 /* The kernel told us of the connection's end while there were bytes to deliver first: it
@@ -478,6 +507,7 @@ rx_receive_ready(struct session *so, int fd, struct rx_request *rq, uint8_t *scr
 		 int *why)
 {
 	struct tls_socket *sock = so->sock;
+	bool failed_before = sock->rx.failed != 0;
 	size_t got = 0;
 
 	do {
@@ -495,7 +525,7 @@ rx_receive_ready(struct session *so, int fd, struct rx_request *rq, uint8_t *scr
 		}
 	} while (*why == RX_FOUND);
 	/* An error that this very call ran into and that belongs behind its bytes. */
-	if (*why < 0 && got == 0 && sock->rx.failed != 0)
+	if (*why < 0 && got == 0 && sock->rx.failed != 0 && !failed_before)
 		*why = failed_answer(sock, fd, rq);
 	if (got > 0 && sock->rx.failed == 0 && is_connection_error(*why))
 		sock->error = -*why;
@@ -503,6 +533,12 @@ rx_receive_ready(struct session *so, int fd, struct rx_request *rq, uint8_t *scr
 		int error = session_take_error(so);
 		if (error != 0)
 			*why = -error;
+	}
+	/* Who only looks leaves a record's error to who receives (FreeBSD's so_error). */
+	if (*why < 0 && rq->peek && !is_linux(sock) && is_connection_error(*why)) {
+		sock->rx.failed_told = false;
+		if (sock->rx.failed == 0)
+			sock->error = -*why;
 	}
 	return got;
 }

@@ -113,6 +113,12 @@ rx_queue_head(struct tls_socket *sock, int fd, uint8_t *scratch, size_t want,
 	if (n <= 0)
 		return peek_outcome(n);
 	struct record_header h = parse(sock, scratch, (size_t)n);
+	if (h.verdict == RECORD_INCOMPLETE && (size_t)n == want && h.length > want) {
+		n = sock_peek(fd, scratch, h.length);
+		if (n <= 0)
+			return peek_outcome(n);
+		h = parse(sock, scratch, (size_t)n);
+	}
 	if (h.verdict != RECORD_INCOMPLETE) {
 		describe(found, scratch, &h, h.length);
 		*have = (size_t)n;
@@ -175,7 +181,7 @@ rx_lowat_after_delivery(struct tls_socket *sock, int fd)
 {
 	/* What comes next may be short. Never raised here: that would cost a system call
 	 * for each delivery. */
-	if (sock->rx.lowat <= RECORD_HEADER_LEN || sock->rx.rekey_pending)
+	if (sock->rx.lowat <= 1 || (sock->rx.rekey_pending && sock->rx.holds != RX_PLAIN))
 		return;
 	int missing = rx_queue_missing(sock);
 	if (sock->rx.lowat > missing)

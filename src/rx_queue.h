@@ -29,9 +29,9 @@ struct rx_found {
 
 /*
  * Finds the record at the head; never takes its last byte. When it is incomplete its
- * bytes move to the buffer (RX_PREFIX). `scratch` has SCRATCH_LEN bytes; *have and *at
- * are what of it was filled from the queue and where the record is; both 0 when the
- * record is in the buffer. `want` bytes are looked at, at least a record's.
+ * bytes move to the buffer (RX_PREFIX). `scratch` has SCRATCH_LEN bytes; *have is how
+ * much of it was filled from the queue, beginning with the record, or 0 when that is in
+ * the buffer. `want` bytes are looked at, or all of the first record when it is longer.
  */
 int rx_queue_head(struct tls_socket *sock, int fd, uint8_t *scratch, size_t want,
 		  struct rx_found *found, size_t *have);

@@ -27,7 +27,7 @@ sockopt_tcp_summary(int fd, struct tcp_summary *summary)
 		r = -errno;
 	errno = saved;
 	summary->state = info.tcpi_state;
-	summary->has_spoken = info.tcpi_segs_out > 0;
+	summary->has_spoken = info.tcpi_segs_out > 0 || info.tcpi_segs_in > 0;
 	return r;
 }
 

@@ -34,7 +34,8 @@ int sockopt_put_int(int value, void *val, socklen_t *len);
 /* What matters here of TCP_INFO. */
 struct tcp_summary {
 	int state;       /* CONNECTION_*, as in the kernel's <net/tcp_states.h> */
-	bool has_spoken; /* it has sent a segment: it was connected, or tried to be */
+	bool has_spoken; /* it has sent or got a segment: it was connected, or tried to be
+			  */
 };
 
 enum {

@@ -70,14 +70,14 @@ linux_results(const struct rx_request *rq, struct msghdr *msg)
 static void
 freebsd_results(const struct rx_request *rq, struct msghdr *msg)
 {
-	struct tls_get_record header = {
-		.tls_type = rq->type,
-		.tls_vmajor = TLS_MAJOR_VER_ONE,
-		.tls_vminor = rq->wire_minor,
-		.tls_length = htons(rq->record_len),
-	};
+	struct tls_get_record header;
 	size_t room = msg->msg_controllen;
 
+	memset(&header, 0, sizeof(header)); /* its padding byte too */
+	header.tls_type = rq->type;
+	header.tls_vmajor = TLS_MAJOR_VER_ONE;
+	header.tls_vminor = rq->wire_minor;
+	header.tls_length = htons(rq->record_len);
 	msg->msg_controllen = 0;
 	if (rq->touched && rq->first && msg->msg_control != NULL) {
 		if (room < CMSG_SPACE(sizeof(header)))

@@ -242,7 +242,8 @@ so_send(struct session *so, int fd, const struct iovec *iov, size_t count,
 
 	if (r == -ENOTSOCK && msg == NULL && flags == 0)
 		return write_after_all(fd, iov, count);
-	if (r == -EPIPE && so != &session_closing && !is_linux(so) && never_connected(fd))
+	if (r == -EPIPE && so != &session_closing && !is_linux(so) &&
+	    !so->sock->dropped && never_connected(fd))
 		return -ENOTCONN;
 	return pipe_signal(r, flags);
 }

@@ -57,8 +57,7 @@ attempt(struct session *so, int fd, struct rx_request *rq, int *why, int *missin
 		got = rx_receive_ready(so, fd, rq, scratch, why);
 		if (*why == RX_EOF && got == 0)
 			*why = end_of_file(sock) < 0 ? -EMSGSIZE : RX_EOF;
-		if (got > 0)
-			rx_lowat_after_delivery(sock, fd);
+		rx_lowat_after_delivery(sock, fd);
 		*missing = rx_queue_missing(sock);
 		session_unlock(so, RX);
 	} else if (*why == -EDEADLK) {
@@ -82,13 +81,18 @@ lowat_set(struct session *so, int fd, void (*set)(struct tls_socket *, int))
 static int
 wait_for_bytes(struct session *so, int fd, const struct rx_request *rq, int missing)
 {
-	if ((rq->flags & MSG_DONTWAIT) != 0 || sock_nonblocking(fd)) {
-		lowat_set(so, fd, rx_lowat_for_poll);
-		return -EAGAIN;
+	bool polled = so->sock->rx.lowat > RECORD_HEADER_LEN;
+	ssize_t r = -EAGAIN;
+
+	/* A raised SO_RCVLOWAT is the mark of a program that polls. Else do not ask for
+	 * O_NONBLOCK: the wait itself ends at once if it is set. */
+	if ((rq->flags & MSG_DONTWAIT) == 0 && !(polled && sock_nonblocking(fd))) {
+		if (polled)
+			lowat_set(so, fd, rx_lowat_for_blocking);
+		r = sock_wait_readable(fd, (size_t)missing, false);
 	}
-	if (so->sock->rx.lowat > RECORD_HEADER_LEN)
-		lowat_set(so, fd, rx_lowat_for_blocking);
-	ssize_t r = sock_wait_readable(fd, (size_t)missing, false);
+	if (r == -EAGAIN)
+		lowat_set(so, fd, rx_lowat_for_poll);
 	return r < 0 ? (int)r : 0;
 }
 
@@ -150,6 +154,7 @@ sw_bytes_queued(struct session *so, int fd, int *bytes)
 			*bytes += (int)sock->rx.len;
 		else if (sock->rx.holds == RX_PLAIN)
 			*bytes -= (int)sock->rx.queued;
+		rx_lowat_after_delivery(sock, fd);
 		session_unlock(so, RX);
 	}
 	if (scratch != NULL)

@@ -25,7 +25,9 @@ enum {
 static bool
 byte_readable(uintptr_t p)
 {
-	return raw_syscall(SYS_rt_sigprocmask, -1, p & ~(uintptr_t)7, NULL, 8) != -EFAULT;
+	p &= ~(uintptr_t)7;
+	/* Having no mask at all is allowed there. */
+	return p != 0 && raw_syscall(SYS_rt_sigprocmask, -1, p, NULL, 8) != -EFAULT;
 }
 
 /* Adds 0 to the word atomically and wakes nobody that waits there. */

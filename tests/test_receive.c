@@ -4,7 +4,8 @@
  * order; and the kernel calls the socket readable exactly when there is something.
  *
  * Most tests play the kernel: a queue behind `real.recv` and `real.recvmsg`, with
- * SO_RCVLOWAT as tcp(7) has it. Bytes arrive when the test says so, or when a call blocks.
+ * SO_RCVLOWAT as tcp(7) has it. Bytes arrive when the test says so, or when a call
+ * blocks.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,9 +37,9 @@ enum {
 static struct {
 	uint8_t wire[WIRE_MAX];
 	size_t taken, come, len;
-	size_t step;  /* bytes that arrive when a call blocks; 0: none may */
-	bool fin;     /* what comes behind `len` */
-	int error;    /* or this, once */
+	size_t step; /* bytes that arrive when a call blocks; 0: none may */
+	bool fin;    /* what comes behind `len` */
+	int error;   /* or this, once */
 	int lowat, lowat_calls;
 } net;
 
@@ -122,8 +123,8 @@ net_recvmsg(int fd, struct msghdr *msg, int flags)
 	for (size_t i = 0; i < msg->msg_iovlen; i++) {
 		if (i > 0 && net_queued() == 0)
 			break;
-		ssize_t n = net_recv(fd, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len,
-				     flags);
+		ssize_t n = net_recv(fd, msg->msg_iov[i].iov_base,
+				     msg->msg_iov[i].iov_len, flags);
 		if (n <= 0)
 			return done > 0 ? done : n;
 		done += n;
@@ -321,7 +322,8 @@ complete(const struct stream *s)
 	return n;
 }
 
-/* What a call that asks for `want` may bring: no record's border is crossed on FreeBSD. */
+/* What a call that asks for `want` may bring: no record's border is crossed on FreeBSD.
+ */
 static size_t
 limit(const struct tls_end *end, const struct stream *s, size_t at, size_t want)
 {
@@ -412,6 +414,90 @@ Test(receive, read_once_when_readable)
 				drip(kind, piece, wants[w], true, MSG_DONTWAIT);
 }
 
+/* All but the last bytes of a record come with the one before it; a program that reads
+ * once, and more than there is, waits for the kernel to tell of those last bytes. */
+Test(receive, last_bytes_wake)
+{
+	for (int kind = 0; kind < KINDS; kind++) {
+		for (int i = 0; i + 1 < RECORDS; i++) {
+			for (size_t last = 1; last < 24; last++) {
+				struct tls_end end;
+				open_kind(&end, kind);
+				struct stream s = send_stream(&end);
+				net_arrive(i == 0 ? 0 : s.wire_end[i - 1]);
+				while (receive(&end, got, 500, MSG_DONTWAIT) > 0)
+					continue;
+				net_arrive(s.wire_end[i + 1] - last - net.come);
+				cr_expect_gt(receive(&end, got, 500, MSG_DONTWAIT), 0);
+				net_arrive(last);
+				cr_expect(
+					net_readable(),
+					"kind %d, record %d, last %zu: %zu queued, lowat "
+					"%d",
+					kind, i, last, net_queued(), net.lowat);
+				close_end(&end);
+			}
+		}
+	}
+}
+
+/* A record that was looked at, refused or measured is still something to be had. */
+Test(receive, refused_stays_readable)
+{
+	enum {
+		PLAIN_RECEIVE,
+		BAD_MEMORY,
+		NO_ROOM,
+		BYTES,
+		PEEK,
+		WAYS,
+	};
+	struct tls_end end;
+	int bytes;
+
+	for (int kind = 0; kind < KINDS; kind++) {
+		for (int way = 0; way < WAYS; way++) {
+			for (size_t last = 1; last < 24; last++) {
+				open_kind(&end, kind);
+				size_t first = peer_sends(&end, 23, 0, 10);
+				peer_sends(&end, 22, 0, 3);
+				receive(&end, got, 9, MSG_DONTWAIT);
+				net_arrive(net.len - last);
+				cr_expect_eq(receive(&end, got, 50, MSG_DONTWAIT), 10);
+				/* FreeBSD's call ends with its record: the next
+				 * moves the beginning of the other to us. */
+				if (kinds[kind].rules == RULES_FREEBSD && last % 2)
+					receive(&end, got, 50, MSG_DONTWAIT);
+				net_arrive(last);
+				cr_expect(net_readable() && first > 0);
+				switch (way) {
+				case PLAIN_RECEIVE:
+					receive(&end, got, 1, MSG_DONTWAIT);
+					break;
+				case BAD_MEMORY:
+					receive_message(&end, bad_page(), 9, 24, 0);
+					break;
+				case NO_ROOM:
+					receive_message(&end, got, 0, 24, MSG_DONTWAIT);
+					break;
+				case BYTES:
+					so_readable_bytes(end.so, end.fd, &bytes);
+					break;
+				case PEEK:
+					receive_message(&end, got, 9, 24, MSG_PEEK);
+					break;
+				}
+				cr_expect(
+					net_readable(),
+					"kind %d, way %d, last %zu: %zu queued, lowat %d",
+					kind, way, last, net_queued(), net.lowat);
+				cr_expect_gt(receive_message(&end, got, 9, 24, 0).n, 1);
+				close_end(&end);
+			}
+		}
+	}
+}
+
 /* Blocking calls, with MSG_WAITALL and without, on what comes in any pieces. */
 Test(receive, blocking)
 {
@@ -497,7 +583,8 @@ Test(receive, peek)
 				check_readiness(&s, at, "peeked");
 				if (expected == 0)
 					continue;
-				ssize_t n = receive(&end, got, want / 2 + 1, MSG_DONTWAIT);
+				ssize_t n =
+					receive(&end, got, want / 2 + 1, MSG_DONTWAIT);
 				cr_assert_gt(n, 0);
 				cr_assert(is_text(got, at, (size_t)n));
 				at += (size_t)n;
@@ -590,7 +677,8 @@ Test(receive, linux_empty_records)
 		net.fin = true;
 		net_arrive(WIRE_MAX);
 		m = receive_message(&end, got, 60, 24, MSG_DONTWAIT);
-		cr_expect(m.n == 0 && m.type == 23);
+		cr_expect(m.n == 0 && m.type == 23, "kind %d: %zd, %d", kind, m.n,
+			  m.type);
 		m = receive_message(&end, got, 60, 24, MSG_DONTWAIT);
 		cr_expect(m.n == 0 && m.controllen == 0);
 		/* A call without room takes nothing and says nothing. */
@@ -600,7 +688,8 @@ Test(receive, linux_empty_records)
 	}
 }
 
-/* FreeBSD: one record a call, its header once, MSG_EOR with its last byte (5.4 to 5.9). */
+/* FreeBSD: one record a call, its header once, MSG_EOR with its last byte (5.4 to 5.9).
+ */
 Test(receive, freebsd_records)
 {
 	static const int versions[] = {BSD13, BSD12, BSD_CBC};
@@ -667,8 +756,9 @@ Test(receive, tampering)
 				net_arrive(WIRE_MAX);
 				memset(got, 0, 60);
 				ssize_t n = receive(&end, got, want, MSG_DONTWAIT);
-				cr_expect_eq(n, -EBADMSG, "kind %d, byte %zu, want %zu: %zd",
-					     kind, where, want, n);
+				cr_expect_eq(n, -EBADMSG,
+					     "kind %d, byte %zu, want %zu: %zd", kind,
+					     where, want, n);
 				cr_expect_null(memmem(got, 60, text + 34, 4));
 				n = receive(&end, got, want, MSG_DONTWAIT);
 				if (bsd)
@@ -759,9 +849,9 @@ Test(receive, looking_keeps_errors)
 							     MSG_PEEK | MSG_DONTWAIT),
 						     error);
 				else
-					cr_expect_eq(so_readable_bytes(end.so, end.fd,
-								       &bytes),
-						     0);
+					cr_expect_eq(
+						so_readable_bytes(end.so, end.fd, &bytes),
+						0);
 				n = receive(&end, got, 100, MSG_DONTWAIT);
 				cr_expect_eq(n, error, "kind %d, fatal %d, peek %d: %zd",
 					     kind, fatal, peek, n);
@@ -771,7 +861,8 @@ Test(receive, looking_keeps_errors)
 	}
 }
 
-/* The stream ends: at a record's border, inside a record at every byte, and by a reset. */
+/* The stream ends: at a record's border, inside a record at every byte, and by a reset.
+ */
 Test(receive, ends)
 {
 	struct tls_end end;
@@ -791,9 +882,9 @@ Test(receive, ends)
 				ssize_t n = receive(&end, got, 100, MSG_DONTWAIT);
 				cr_expect_eq(n, 10, "kind %d, cut %zu, reset %d: %zd",
 					     kind, cut, reset, n);
-				int expected = reset		 ? -ECONNRESET
+				int expected = reset            ? -ECONNRESET
 					       : bsd && cut > 0 ? -EMSGSIZE
-								 : 0;
+								: 0;
 				n = receive(&end, got, 100, MSG_DONTWAIT);
 				cr_expect_eq(n, expected,
 					     "kind %d, cut %zu, reset %d: %zd", kind, cut,
@@ -858,8 +949,8 @@ Test(receive, many_pieces)
 			for (size_t i = 0; i < 300; i++)
 				iov[i] = (struct iovec){got + i * (piece + 3),
 							i % 5 == 4 ? 0 : piece};
-			ssize_t n = so_receive(end.so, end.fd, iov, 300, NULL,
-					       MSG_DONTWAIT);
+			ssize_t n =
+				so_receive(end.so, end.fd, iov, 300, NULL, MSG_DONTWAIT);
 			cr_expect_geq(n, 120);
 			size_t at = 0, i = 0;
 			for (; at < (size_t)n; i++) {
@@ -970,7 +1061,8 @@ Test(receive, rekey)
 	for (int i = 0; i < 3; i++) {
 		open_kind(&end, i == 2 ? BSD13 : CHACHA13);
 		if (i == 1)
-			net.len += peer_seals(&end, 22, (const uint8_t *)"\4", 1, net.wire);
+			net.len +=
+				peer_seals(&end, 22, (const uint8_t *)"\4", 1, net.wire);
 		else
 			net.len += peer_seals(&end, 22, key_update, i == 0 ? 0 : 5,
 					      net.wire);
@@ -1050,7 +1142,8 @@ Test(receive, peek_waitall)
 
 	real = libc;
 	for (int kind = 0; kind < 3; kind++) {
-		open_pair(&end, kinds[kind].suite, kinds[kind].minor, RULES_LINUX, WITH_RX);
+		open_pair(&end, kinds[kind].suite, kinds[kind].minor, RULES_LINUX,
+			  WITH_RX);
 		size_t n = peer_seals(&end, 23, text, 100, wire);
 		n += peer_seals(&end, 23, text + 100, 100, wire + n);
 		cr_assert_eq(write(end.peer, wire, n), (ssize_t)n);
@@ -1110,7 +1203,8 @@ Test(receive, freebsd_drop)
 	cr_expect_eq(recv(end.peer, &byte, 1, 0), -1);
 	cr_expect_eq(errno, ECONNRESET);
 	struct iovec iov = {got, 10};
-	cr_expect_eq(so_send(end.so, end.fd, &iov, 1, NULL, MSG_NOSIGNAL), -EPIPE);
+	ssize_t n = so_send(end.so, end.fd, &iov, 1, NULL, MSG_NOSIGNAL);
+	cr_expect_eq(n, -EPIPE, "%zd", n);
 	close_end(&end);
 }
 
@@ -1126,14 +1220,16 @@ Test(receive, recvmmsg)
 		peer_sends(&end, 23, 10, 20);
 		net_arrive(WIRE_MAX);
 		for (int i = 0; i < 3; i++)
-			vec[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i],
-							 .msg_iovlen = 1};
-		cr_expect_eq(so_recvmmsg(end.so, end.fd, vec, 3, MSG_WAITFORONE, NULL), 2);
+			vec[i].msg_hdr =
+				(struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+		cr_expect_eq(so_recvmmsg(end.so, end.fd, vec, 3, MSG_WAITFORONE, NULL),
+			     2);
 		cr_expect(vec[0].msg_len == 10 && vec[1].msg_len == 20);
 		cr_expect(is_text(got, 0, 10) && is_text(got + 100, 10, 20));
 		cr_expect_eq(so_recvmmsg(end.so, end.fd, vec, 3, MSG_DONTWAIT, NULL),
 			     -EAGAIN);
-		cr_expect_eq(so_recvmmsg(end.so, end.fd, bad_page(), 3, 0, NULL), -EFAULT);
+		cr_expect_eq(so_recvmmsg(end.so, end.fd, bad_page(), 3, 0, NULL),
+			     -EFAULT);
 		close_end(&end);
 	}
 }

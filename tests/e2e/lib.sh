@@ -72,9 +72,14 @@ retry()
 	done
 }
 
-accepts() # PORT
+# listens PORT: somebody does, at our address. Without connecting, which would count.
+listens()
 {
-	(: <>"/dev/tcp/$address/$1") 2>/dev/null
+	local a b c d
+
+	IFS=. read -r a b c d <<<"$address"
+	grep -qi "$(printf ' %02X%02X%02X%02X:%04X 00000000:0000 0A ' "$d" "$c" "$b" "$a" \
+		"$1")" /proc/net/tcp
 }
 
 # await_exit PID: its exit status, 124 when it does not end.

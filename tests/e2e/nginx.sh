@@ -92,7 +92,7 @@ start_nginx() # WORKERS
 	"${server[@]}" nginx -e "$dir/error.log" -c "$dir/nginx.conf" 2>"$dir/nginx.log" &
 	nginx=$!
 	pids+=("$nginx")
-	retry accepts 8450 || fail "nginx does not start"
+	retry listens 8450 || fail "nginx does not start"
 }
 
 # It ends by itself when asked to, and had nothing to complain of.
@@ -299,7 +299,7 @@ four_workers()
 			done
 		done
 	done >"$dir/urls"
-	curl -sS --fail --max-time 60 -Z --parallel-max 32 --parallel-immediate \
+	curl -sS --fail --max-time 60 --no-progress-meter -Z --parallel-max 32 \
 		--cacert "$dir/cert.pem" --ciphers $any_cipher -K "$dir/urls" ||
 		fail "four workers: curl"
 	for file in "$dir"/temp/84*; do
