@@ -184,7 +184,6 @@ def peers_table(results, name):
                          "{:.0f}, {:.0f}".format(*calls) if calls else "",
                          f"{p['of_openssl'][0]:.2f}" if "of_openssl" in p else "",
                          f"{p['of_plain'][0]:.2f}" if "of_plain" in p else ""])
-        name_given = name(case)
     return table(["", "peer", "ns/KiB", "range", "ns/record", "MiB/s",
                   "syscalls/MiB: send, receive", "of openssl", "of plain"], rows)
 

@@ -13,7 +13,8 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-quick= out=docs
+quick=''
+out=docs
 while getopts qo: option; do
 	case $option in
 	q) quick=yes ;;
@@ -37,7 +38,7 @@ data=$out/benchmarks
 mkdir -p "$data"
 [ "$out" = docs ] || cp docs/benchmarks.md "$out/benchmarks.md"
 
-# bench JSON-NAME OPTION...: on one CPU, which keeps the scheduler's luck out.
+# measure JSON-NAME OPTION...: prints the table and keeps the JSON.
 measure()
 {
 	name=$1
@@ -47,7 +48,7 @@ measure()
 	"$bench" "$@" $rounds --json "$data/$name.json"
 }
 
-rounds=
+rounds=''
 [ -z "$quick" ] || rounds='--rounds 1'
 library=$(git describe --always --dirty 2>/dev/null || echo unknown)
 printf '{"date": "%s", "library": "%s"}\n' "$(date -u +%Y-%m-%d)" "$library" \
@@ -61,6 +62,7 @@ echo "== nginx"
 scripts/bench-nginx.sh ${quick:+-d 1 -r 1} -j "$data/nginx.json"
 
 peers=openssl,ktls,ktls-tx,raw,plain
+# On one CPU from here on, which keeps the scheduler's luck out of the curves.
 ! "$bench" --peers gnutls --bytes 1M --rounds 1 >/dev/null 2>&1 || peers=$peers,gnutls
 measure sizes --cpus one --syscalls --peers "$peers" ${quick:+--bytes 4M} \
 	--size 64,256,1K,4K,16K,64K,256K,1M

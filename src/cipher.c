@@ -1,174 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cipher.c: finds crypto engines, installs keys, and counts sequence numbers and nonces.
+ * cipher.c: installs keys, and counts sequence numbers and nonces.
  */
 #include "cipher.h"
 
-#include <dlfcn.h>
 #include <endian.h>
 #include <errno.h>
-#include <limits.h>
-#include <link.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* In the order of preference. */
-static const struct {
-	const char *name; /* as KTLS_CIPHER says it */
-	const char *file;
-} candidates[] = {
-	{"ipsec-mb", "engine_ipsec_mb.so"},
-	{"libcrypto", "engine_libcrypto.so"},
-};
-#define CANDIDATE_COUNT (sizeof(candidates) / sizeof(candidates[0]))
-
-/* What the environment said; empty: nothing. */
-static char engine_choice[32];
-static char engine_override[PATH_MAX];
-static bool environment_read;
-
-static const struct engine *engines[CANDIDATE_COUNT]; /* in order, then NULL */
-static pthread_once_t engines_once = PTHREAD_ONCE_INIT;
-static _Thread_local bool engines_loading;
-
-/*
- * Finds the directory of the object that this function is in. The name that the loader
- * knows may be relative to a directory that the program has left since
- * (LD_PRELOAD=./libktls.so and a daemon's chdir), but its $ORIGIN is not.
- */
-static bool
-own_directory(char dir[PATH_MAX])
-{
-	Dl_info info;
-	void *self;
-	char *slash;
-	int rc = -1;
-
-	if (dladdr((void *)cipher_load_engines, &info) == 0)
-		return false;
-	self = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-	if (self != NULL) {
-		rc = dlinfo(self, RTLD_DI_ORIGIN, dir);
-		dlclose(self);
-	}
-	if (rc == 0)
-		return true;
-	/* A program that this file is linked into has no handle. */
-	if (strlen(info.dli_fname) >= PATH_MAX)
-		return false;
-	strcpy(dir, info.dli_fname);
-	slash = strrchr(dir, '/');
-	if (slash == NULL)
-		return false;
-	*slash = '\0';
-	return true;
-}
-
-static void
-read_variable(const char *name, char *to, size_t size)
-{
-	const char *value = secure_getenv(name);
-
-	if (value != NULL && strlen(value) < size)
-		strcpy(to, value);
-}
-
-void
-cipher_init(void)
-{
-	if (environment_read)
-		return;
-	environment_read = true;
-	read_variable("KTLS_CIPHER", engine_choice, sizeof(engine_choice));
-	read_variable("KTLS_ENGINE_DIR", engine_override, sizeof(engine_override));
-}
-
-static bool
-engine_directory(char dir[PATH_MAX])
-{
-	size_t len;
-
-	if (*engine_override != '\0') {
-		strcpy(dir, engine_override);
-		return true;
-	}
-	if (!own_directory(dir))
-		return false;
-	len = strlen(dir);
-	return (size_t)snprintf(dir + len, PATH_MAX - len, "/ktls-engines") <
-	       PATH_MAX - len;
-}
-
-/* NULL when the engine, or a library that it needs, is not there. */
-static const struct engine *
-load_engine(const char *dir, const char *file)
-{
-	char path[PATH_MAX];
-	const struct engine *engine;
-	void *object;
-
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, file) >= sizeof(path))
-		return NULL;
-	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (object == NULL)
-		return NULL;
-	engine = dlsym(object, KTLS_ENGINE_SYMBOL);
-	if (engine == NULL || engine->abi != KTLS_ENGINE_ABI) {
-		dlclose(object);
-		return NULL;
-	}
-	return engine;
-}
-
-static void
-load_engines(void)
-{
-	const char *only = engine_choice;
-	char dir[PATH_MAX];
-	size_t count = 0;
-
-	cipher_init();
-	if (*only == '\0' || strcmp(only, "auto") == 0)
-		only = NULL;
-	if (!engine_directory(dir))
-		return;
-	for (size_t i = 0; i < CANDIDATE_COUNT; i++) {
-		if (only != NULL && strcmp(only, candidates[i].name) != 0)
-			continue;
-		engines[count] = load_engine(dir, candidates[i].file);
-		if (engines[count] != NULL)
-			count++;
-	}
-	/* The program must not find our failure in its own dlerror(). */
-	(void)dlerror();
-}
-
-void
-cipher_load_engines(void)
-{
-	int saved = errno;
-
-	/* Constructors of crypto libraries may come back here through an interposed
-	 * function: they find no engine instead of a deadlock. */
-	if (engines_loading)
-		return;
-	engines_loading = true;
-	pthread_once(&engines_once, load_engines);
-	engines_loading = false;
-	errno = saved;
-}
-
-const struct engine *
-cipher_engine(const struct suite *suite)
-{
-	cipher_load_engines();
-	for (size_t i = 0; i < CANDIDATE_COUNT && engines[i] != NULL; i++)
-		if (engines[i]->context_size(suite->id) != 0)
-			return engines[i];
-	return NULL;
-}
+#include "engines.h"
 
 /* Frees memory that held, or was about to hold, a key schedule. */
 static void
@@ -204,8 +45,7 @@ init_context(struct cipher_context *context, const struct engine *engine,
 	return 0;
 }
 
-/* Fills `context` from `state` with the first engine that takes it. 0, -ENOENT or
- * -ENOMEM; then unchanged. */
+/* Fills `context` from `state`. 0, -ENOENT or -ENOMEM; then unchanged. */
 static int
 make_context(struct cipher_context *context, const struct cipher_state *state,
 	     enum engine_direction dir)
@@ -217,14 +57,9 @@ make_context(struct cipher_context *context, const struct cipher_state *state,
 		.key = state->key,
 		.mac_key = state->mac_key,
 	};
-	int rc = -EOPNOTSUPP;
+	const struct engine *engine = engine_for(state->suite);
+	int rc = engine == NULL ? -EOPNOTSUPP : init_context(context, engine, &key, dir);
 
-	cipher_load_engines();
-	for (size_t i = 0; i < CANDIDATE_COUNT && engines[i] != NULL; i++) {
-		rc = init_context(context, engines[i], &key, dir);
-		if (rc != -EOPNOTSUPP)
-			break;
-	}
 	if (rc < 0)
 		return rc == -EOPNOTSUPP ? -ENOENT : rc;
 	context->generation = state->generation;
@@ -242,7 +77,7 @@ set_mac_key(struct cipher_state *state, const struct cipher_params *params)
 		if (n > 0)
 			memcpy(state->mac_key, params->mac_key, params->mac_key_len);
 	} else {
-		engine = cipher_engine(params->suite);
+		engine = engine_for(params->suite->id);
 		if (engine == NULL)
 			return -ENOENT;
 		n = engine->fold_mac_key(params->suite->id, params->mac_key,

@@ -53,20 +53,6 @@ struct cipher_context {
 };
 
 /*
- * The first engine, in the order of preference, that serves `suite`; loads engines on
- * first use. NULL when there is none. Not async-signal-safe.
- */
-const struct engine *cipher_engine(const struct suite *suite);
-
-/* Reads KTLS_CIPHER and KTLS_ENGINE_DIR, which is ignored in AT_SECURE programs: while
- * the program has not changed its environment. Without it they are read when engines
- * load. */
-void cipher_init(void);
-
-/* Loads the engines now, for programs that chroot before their first session. */
-void cipher_load_engines(void);
-
-/*
  * Fills `state` and makes `context` fit it. On failure both are as before.
  * 0, -ENOENT (no engine for the suite) or -ENOMEM.
  */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "backend_ktls_native.h"
-#include "cipher.h"
+#include "engines.h"
 #include "real.h"
 #include "stats.h"
 #include "sysctl.h"
@@ -22,9 +22,9 @@ ktls_init(void)
 	sysctl_init();
 	native_init();
 	stats_init();
-	cipher_init();
+	engines_init();
 	load = secure_getenv("KTLS_LOAD");
 	if (load != NULL && strcmp(load, "eager") == 0)
-		cipher_load_engines();
+		engines_load();
 	errno = saved;
 }

@@ -220,7 +220,7 @@ ktls___recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags,
 }
 
 /* libc's own would write past us: format here, then send all of it. */
-static int
+__attribute__((format(printf, 2, 0))) static int
 print_to(int fd, const char *format, va_list ap)
 {
 	char *text;

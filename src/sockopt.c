@@ -66,7 +66,7 @@ sockopt_set_key(struct session *so, int fd, enum engine_direction dir,
 		if (dir == RX)
 			take_over_lowat(sock, fd);
 		*on = true;
-		stats_direction_on(dir, cipher);
+		stats_direction_on((int)dir, cipher, so->context[dir].engine->name);
 	} else if (r == 0) {
 		stats_add(dir == TX ? STAT_REKEYS_TX : STAT_REKEYS_RX, 1);
 		if (dir == RX)

@@ -107,11 +107,12 @@ gauge_of(const struct cipher_state *cipher)
 }
 
 void
-stats_direction_on(int dir, const struct cipher_state *cipher)
+stats_direction_on(int dir, const struct cipher_state *cipher, const char *engine)
 {
 	stats_add(STAT_OFFLOAD_TOTAL, 1);
 	stats_add(STAT_ACTIVE, 1);
 	stats_add(gauge_of(cipher), 1);
+	strncpy(stats->engine[cipher->suite], engine, sizeof(stats->engine[0]) - 1);
 	atomic_fetch_add(&stats->enabled[dir][cipher->suite], 1);
 }
 

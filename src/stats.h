@@ -78,7 +78,7 @@ enum stats_counter {
 };
 
 #define STATS_MAGIC   0x3153544154534c54u /* "TLSTATS1", little-endian */
-#define STATS_VERSION 1
+#define STATS_VERSION 2
 
 /* A process's figures, in a file when KTLS_STATS names a directory. No secrets. */
 struct stats_segment {
@@ -88,6 +88,7 @@ struct stats_segment {
 	_Atomic uint64_t counter[STAT_COUNT];
 	_Atomic uint64_t
 		enabled[2][SUITE_COUNT]; /* directions turned on, by enum direction */
+	char engine[SUITE_COUNT][16]; /* what serves the suite; lower case, digits, '-' */
 };
 
 extern struct stats_segment *stats;
@@ -110,7 +111,7 @@ void stats_init(void);
 void stats_open(void);
 
 /* A direction has got its first keys; a socket is gone. `dir` is an enum direction. */
-void stats_direction_on(int dir, const struct cipher_state *cipher);
+void stats_direction_on(int dir, const struct cipher_state *cipher, const char *engine);
 void stats_session_gone(const struct tls_socket *sock);
 /* `records` with `bytes` of plaintext in all went through `cipher`. */
 void stats_records(int dir, const struct cipher_state *cipher, uint64_t records,

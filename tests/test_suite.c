@@ -12,6 +12,7 @@
 #include <criterion/criterion.h>
 
 #include "cipher.h"
+#include "engines.h"
 #include "oracle.h"
 
 static const struct suite *
@@ -237,7 +238,7 @@ expect_no_engine(void)
 
 	errno = 1234;
 	cr_expect_eq(cipher_set_key(&state, &context, &p, ENGINE_SEAL), -ENOENT);
-	cr_expect_null(cipher_engine(p.suite));
+	cr_expect_null(engine_for(p.suite->id));
 	cr_expect_arr_eq(&state, &was, sizeof(state));
 	cr_expect_arr_eq(&context, &context_was, sizeof(context));
 	cr_expect_eq(errno, 1234);
@@ -279,7 +280,7 @@ Test(cipher, one_engine_is_missing)
 	cr_assert_eq(symlink(target, path), 0);
 	unsetenv("KTLS_CIPHER");
 	setenv("KTLS_ENGINE_DIR", dir, 1);
-	engine = cipher_engine(suite_by_id(SUITE_AES_128_GCM));
+	engine = engine_for(SUITE_AES_128_GCM);
 	unlink(path);
 	rmdir(dir);
 	cr_assert_not_null(engine);
@@ -290,7 +291,7 @@ Test(cipher, libcrypto_serves_every_suite)
 {
 	setenv("KTLS_CIPHER", "libcrypto", 1);
 	for (enum suite_id id = SUITE_NONE + 1; id < SUITE_COUNT; id++) {
-		const struct engine *engine = cipher_engine(suite_by_id(id));
+		const struct engine *engine = engine_for(id);
 		cr_assert_not_null(engine, "%s", suite_by_id(id)->name);
 		cr_expect_str_eq(engine->name, "libcrypto");
 	}

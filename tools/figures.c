@@ -4,6 +4,7 @@
  */
 #include "figures.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -57,6 +58,18 @@ judge(const struct stats_segment *s, ssize_t len, off_t size)
 }
 
 static void
+copy_name(char *to, const char *from, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size - 1 && (islower((unsigned char)from[n]) ||
+				isdigit((unsigned char)from[n]) || from[n] == '-'))
+		n++;
+	memcpy(to, from, n);
+	to[n] = '\0';
+}
+
+static void
 copy_figures(struct figures *f, const struct stats_segment *s)
 {
 	f->pid = s->pid;
@@ -65,6 +78,8 @@ copy_figures(struct figures *f, const struct stats_segment *s)
 	for (int dir = 0; dir < 2; dir++)
 		for (int id = 0; id < SUITE_COUNT; id++)
 			f->enabled[dir][id] = s->enabled[dir][id];
+	for (int id = 0; id < SUITE_COUNT; id++)
+		copy_name(f->engine[id], s->engine[id], sizeof(f->engine[id]));
 }
 
 /* Takes over `fd`. */

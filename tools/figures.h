@@ -17,6 +17,7 @@ struct figures {
 	uint32_t pid; /* as the file says */
 	uint64_t counter[STAT_COUNT];
 	uint64_t enabled[2][SUITE_COUNT];
+	char engine[SUITE_COUNT][16]; /* NUL-terminated, fit to print; empty in a sum */
 };
 
 struct figures_list {

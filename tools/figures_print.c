@@ -53,8 +53,9 @@ print_suites(FILE *out, const struct figures *f, int dir)
 	for (int id = SUITE_NONE + 1; id < SUITE_COUNT; id++) {
 		if (f->enabled[dir][id] == 0)
 			continue;
-		fprintf(out, "%s%s (%" PRIu64 ")", comma,
-			suite_by_id((enum suite_id)id)->name, f->enabled[dir][id]);
+		fprintf(out, "%s%s (%" PRIu64 "%s%s)", comma,
+			suite_by_id((enum suite_id)id)->name, f->enabled[dir][id],
+			*f->engine[id] == '\0' ? "" : " by ", f->engine[id]);
 		comma = ", ";
 	}
 }
@@ -142,6 +143,15 @@ json_direction(FILE *out, const struct figures *f, int dir)
 			continue;
 		fprintf(out, "%s\"%s\":%" PRIu64, comma,
 			suite_by_id((enum suite_id)id)->name, f->enabled[dir][id]);
+		comma = ",";
+	}
+	fputs("},\"engines\":{", out);
+	comma = "";
+	for (int id = SUITE_NONE + 1; id < SUITE_COUNT; id++) {
+		if (f->enabled[dir][id] == 0 || *f->engine[id] == '\0')
+			continue;
+		fprintf(out, "%s\"%s\":\"%s\"", comma,
+			suite_by_id((enum suite_id)id)->name, f->engine[id]);
 		comma = ",";
 	}
 	fputs("}}", out);

@@ -151,7 +151,11 @@ class Pump:
 
     def __init__(self, sock, data):
         sock.setblocking(False)
-        self.sock, self.data, self.sent, self.got = sock, data, 0, bytearray()
+        self.sock, self.sent, self.got = sock, 0, bytearray()
+        # With kernel TLS, OpenSSL comes back after SSL_ERROR_WANT_WRITE with the address
+        # that it was given first, whatever SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER promises.
+        # So the data must stay where they are: no slices that are copies.
+        self.data = memoryview(data)
 
     def done(self):
         return self.sent == len(self.data) == len(self.got)
@@ -161,7 +165,6 @@ class Pump:
         wanted = 0
         try:
             while self.sent < len(self.data):
-                # OpenSSL wants the same buffer again after SSL_ERROR_WANT_WRITE.
                 self.sent += self.sock.send(self.data[self.sent : self.sent + 50000])
         except ssl.SSLWantWriteError:
             wanted |= selectors.EVENT_WRITE

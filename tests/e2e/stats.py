@@ -46,7 +46,8 @@ def _layout():
 
 
 MAGIC, VERSION, NAMES = _layout()
-FORMAT = f"<QII{len(NAMES)}Q"
+SUITES = sum(name.startswith("tx.") for name in NAMES)
+FORMAT = f"<QII{len(NAMES)}Q{16 * SUITES}x"  # behind them: the engines' names
 
 
 def read_file(path):
