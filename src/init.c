@@ -9,8 +9,17 @@
 #include "backend_ktls_native.h"
 #include "engines.h"
 #include "real.h"
+#include "session.h"
 #include "stats.h"
 #include "sysctl.h"
+
+static bool
+is_preloaded(void)
+{
+	const char *list = getenv("LD_PRELOAD");
+
+	return list != NULL && strstr(list, "libktls") != NULL;
+}
 
 __attribute__((constructor)) static void
 ktls_init(void)
@@ -23,6 +32,9 @@ ktls_init(void)
 	native_init();
 	stats_init();
 	engines_init();
+	/* A program that links us means to use TLS; one that is given us may not. */
+	if (!is_preloaded())
+		sessions_seen = true;
 	load = secure_getenv("KTLS_LOAD");
 	if (load != NULL && strcmp(load, "eager") == 0)
 		engines_load();

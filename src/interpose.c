@@ -160,6 +160,8 @@ ktls_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct session *so = session_with(fd, TX);
 
+	if (so == NULL && sessions_seen && so_sets_record_type(msg))
+		return edge(-EINVAL);
 	return so != NULL ? finish(so, so_sendmsg(so, fd, msg, flags))
 			  : real.sendmsg(fd, msg, flags);
 }

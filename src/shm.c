@@ -21,10 +21,9 @@ enum {
 	SLAB_BUFFERS = 2 * SLAB_SOCKETS,
 	SLAB_LEN =
 		4 << 20, /* its own alignment too, so that a pointer leads to its slab */
-	SOCKET_STRIDE = 1024,
+	SOCKET_STRIDE = (sizeof(struct tls_socket) + 63) & ~63u, /* whole cache lines */
 	BUFFERS_OFFSET = 4096 + SLAB_SOCKETS * SOCKET_STRIDE,
 };
-_Static_assert(sizeof(struct tls_socket) <= SOCKET_STRIDE, "a socket fits its place");
 _Static_assert(BUFFERS_OFFSET + SLAB_BUFFERS * SHM_BUFFER_LEN <= SLAB_LEN, "all fits");
 
 /* The first page of a slab; shared, so both processes agree on the buffers. */

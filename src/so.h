@@ -22,6 +22,10 @@ int so_sendmmsg(struct session *so, int fd, struct mmsghdr *vec, unsigned n, int
 ssize_t so_sendfile(struct session *so, int fd, int in, off_t *off, size_t n);
 ssize_t so_splice_in(struct session *so, int fd, int pipe, size_t n, unsigned flags);
 
+/* Whether a message for a socket without TX keys asks for a TLS record type, which is
+ * EINVAL then (FreeBSD), lest it goes out in the clear: Linux ignores what it does not
+ * know. */
+bool so_sets_record_type(const struct msghdr *msg);
 /* Any session; the direction need not have keys. */
 int so_connect(struct session *so, int fd, const struct sockaddr *addr, socklen_t len);
 

@@ -88,6 +88,16 @@ freebsd_control(const struct msghdr *msg, int *type)
 	return 0;
 }
 
+bool
+so_sets_record_type(const struct msghdr *msg)
+{
+	int type;
+
+	return user_readable(msg, sizeof(*msg)) && msg->msg_controllen > 0 &&
+	       user_readable(msg->msg_control, msg->msg_controllen) &&
+	       freebsd_control(msg, &type) == 0;
+}
+
 static bool
 is_linux(const struct session *so)
 {

@@ -50,7 +50,8 @@ struct batch {
 	uint8_t *out;
 	size_t len;
 	int count;
-	bool opened; /* the first record holds what TX_OPEN held */
+	size_t fresh; /* plaintext bytes that this call brought, of all records */
+	bool opened;  /* the first record holds what TX_OPEN held */
 	struct batch_record record[BATCH_MAX];
 };
 
@@ -156,6 +157,7 @@ batch_add(struct session *so, struct tx_request *rq, struct iov_cursor *c,
 	rec->fresh = (uint32_t)fresh;
 	rec->plain = (uint32_t)(kept + fresh);
 	b->len += (size_t)len;
+	b->fresh += fresh;
 	b->count++;
 	return 0;
 }
@@ -353,7 +355,9 @@ batch_send(struct session *so, int fd, struct tx_request *rq, uint8_t *scratch, 
 
 	if (b.count == 0)
 		return stopped;
-	ssize_t taken = sock_send(fd, b.out, b.len, rq->open ? MSG_MORE : 0);
+	/* The urgent pointer goes behind the last byte, wherever the records are cut. */
+	int how = rq->open ? MSG_MORE : b.fresh == rq->left ? rq->flags & MSG_OOB : 0;
+	ssize_t taken = sock_send(fd, b.out, b.len, how);
 	if (taken < 0) {
 		record_rewind(&so->sock->tx.cipher, &b.record[0].mark);
 		return taken;

@@ -153,8 +153,8 @@ class Pump:
         sock.setblocking(False)
         self.sock, self.sent, self.got = sock, 0, bytearray()
         # With kernel TLS, OpenSSL comes back after SSL_ERROR_WANT_WRITE with the address
-        # that it was given first, whatever SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER promises.
-        # So the data must stay where they are: no slices that are copies.
+        # that it was given first, in spite of SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER (its issue
+        # 21202). So the data must stay where they are: no slices that are copies.
         self.data = memoryview(data)
 
     def done(self):
