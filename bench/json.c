@@ -2,6 +2,7 @@
 /*
  * json.c: what was measured, for programs: scripts/bench-plot.py and yours.
  */
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -40,16 +41,30 @@ json_cpu(FILE *out)
 	json_string(out, colon ? colon + 2 : "unknown");
 }
 
+/* As it can be given again: where the JSON went does not matter. */
+static void
+json_command(FILE *out, int argc, char **argv)
+{
+	fputs("\"command\": \"", out);
+	for (int i = 0; i < argc; i++) {
+		if (i > 0 && strcmp(argv[i], "--json") == 0)
+			i++;
+		else
+			fprintf(out, "%s%s", i ? " " : "",
+				i ? argv[i] : program_invocation_short_name);
+	}
+	fputc('"', out);
+}
+
 void
 json_begin(FILE *out, int argc, char **argv)
 {
 	struct utsname u;
 
 	uname(&u);
-	fprintf(out, "{\n\"command\": \"");
-	for (int i = 0; i < argc; i++)
-		fprintf(out, "%s%s", i ? " " : "", i ? argv[i] : "ktls-bench");
-	fprintf(out, "\",\n\"machine\": {\"cpu\": ");
+	fputs("{\n", out);
+	json_command(out, argc, argv);
+	fprintf(out, ",\n\"machine\": {\"cpu\": ");
 	json_cpu(out);
 	fprintf(out, ", \"cpus\": %ld, \"kernel\": ", sysconf(_SC_NPROCESSORS_ONLN));
 	json_string(out, u.release);

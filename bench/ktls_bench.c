@@ -15,7 +15,8 @@
 static const char usage[] =
 	"usage: ktls-bench [option...]\n"
 	"Lists are separated by commas; every combination of them is one case.\n"
-	"  --peers LIST        default openssl,ktls,ktls-tx,plain,raw; see --list\n"
+	"  --peers LIST        default openssl,ktls,ktls-tx,plain,raw and,\n"
+	"                      where the kernel has it, native; see --list\n"
 	"  --suite LIST        default AES-128-GCM; or all; see --list\n"
 	"  --tls LIST          1.2 (default), 1.3\n"
 	"  --size LIST         bytes per write, 64 to 1M, default 16K\n"
@@ -38,7 +39,7 @@ static const char usage[] =
 	"  --list              peers and suites\n"
 	"Figures are the CPU time of sender and receiver together, user and system.\n";
 
-#define MAX_LIST 32
+#define MAX_LIST MAX_PEERS
 
 struct list {
 	unsigned count;
@@ -130,14 +131,19 @@ parse_size(const char *text)
 }
 
 static void
-parse_list(struct list *list, char *text, uint64_t (*parse)(const char *))
+parse_list(struct list *list, const char *given, uint64_t (*parse)(const char *))
 {
+	char *copy = strdup(given), *rest = copy;
+
+	if (!copy)
+		err(1, "strdup");
 	list->count = 0;
-	for (char *word; (word = strsep(&text, ",")) != NULL;) {
+	for (char *word; (word = strsep(&rest, ",")) != NULL;) {
 		if (list->count == MAX_LIST)
 			errx(2, "a list is too long");
 		list->item[list->count++] = parse(word);
 	}
+	free(copy);
 }
 
 static void
@@ -397,6 +403,24 @@ targets(const struct options *o, FILE *json)
 	return run_targets(&t, &setup, json);
 }
 
+/* The kernel's own TLS is a peer where there is one. */
+static void
+choose_peers(struct list *list)
+{
+	static const uint64_t usual[] = {0, 1, 2, 4, 6};
+	bool given = list->count > 0, native = native_ktls_available();
+
+	for (unsigned i = 0; !given && i < sizeof(usual) / sizeof(usual[0]); i++)
+		list->item[list->count++] = usual[i];
+	for (unsigned i = 0; !given && native && i < peer_count; i++)
+		if (peers[i].native)
+			list->item[list->count++] = i;
+	for (unsigned i = 0; i < list->count; i++)
+		if (peers[list->item[i]].native && !native)
+			errx(1, "%s: the running kernel has no TLS",
+			     peers[list->item[i]].name);
+}
+
 static void
 allow_many_descriptors(void)
 {
@@ -411,7 +435,6 @@ int
 main(int argc, char **argv)
 {
 	struct options o = {
-		.peers = {5, {0, 1, 2, 4, 6}},
 		.suites = {1, {0}},
 		.versions = {1, {12}},
 		.sizes = {1, {MAX_RECORD}},
@@ -426,6 +449,7 @@ main(int argc, char **argv)
 	parse_options(&o, argc, argv);
 	o.setup.library = find_library(o.setup.library);
 	allow_many_descriptors();
+	choose_peers(&o.peers);
 	if (o.json) {
 		json = strcmp(o.json, "-") == 0 ? stdout : fopen(o.json, "we");
 		if (!json)

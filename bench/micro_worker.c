@@ -36,8 +36,8 @@ const struct micro_figure micro_calls[MICRO_CALLS] = {
 const struct micro_figure micro_enable[MICRO_ENABLE] = {
 	{"enable TX, FreeBSD's option", "us", 5},
 	{"enable RX, FreeBSD's option", "us", 5},
-	{"enable TX, Linux's option", "us", 5},
-	{"enable RX, Linux's option", "us", 5},
+	{"enable TX, Linux's two options", "us", 5},
+	{"enable RX, Linux's two options", "us", 5},
 	{"the first in a process, engines included", "us", 0},
 };
 

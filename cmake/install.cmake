@@ -26,13 +26,10 @@ if(TARGET ktls_tool)
 endif()
 foreach(page IN ITEMS ktls.1 ktls.7 ktls_compat.3)
   string(REGEX MATCH "[0-9]$" section ${page})
-  ktls_is_pending(pending man/${page})
-  if(NOT pending)
-    install(
-      FILES man/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section}
-      COMPONENT runtime
-    )
-  endif()
+  install(
+    FILES man/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section}
+    COMPONENT runtime
+  )
 endforeach()
 
 install(

@@ -5,10 +5,6 @@
 # ktls_add_engine(NAME LIBRARY SOURCES...): engine_NAME.so, a plugin for dlopen(), linked
 # normally against its library.
 function(ktls_add_engine name library)
-  ktls_is_pending(pending ${ARGN})
-  if(pending)
-    return()
-  endif()
   add_library(engine_${name} MODULE ${ARGN})
   target_link_libraries(
     engine_${name} PRIVATE ktls_internal ktls_shared_flags ${library}
@@ -35,12 +31,7 @@ if(KTLS_IPSEC_MB AND IPSEC_MB_INCLUDE_DIR AND IPSEC_MB_LIBRARY)
   ktls_add_engine(ipsec_mb ktls_ipsec_mb src/engine_ipsec_mb.c)
 endif()
 
-set(library_sources src/interpose.c src/interpose_fd.c src/interpose_wait.c src/init.c)
-ktls_drop_pending(library_sources)
-if(NOT library_sources)
-  return()
-endif()
-add_library(ktls SHARED ${library_sources})
+add_library(ktls SHARED src/interpose.c src/interpose_fd.c src/interpose_wait.c src/init.c)
 add_library(ktls::ktls ALIAS ktls)
 target_link_libraries(ktls PRIVATE ktls_core ktls_shared_flags)
 set_target_properties(

@@ -17,6 +17,7 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 COLOURS = {
     "openssl": "#d55e00", "ktls": "#0072b2", "ktls-tx": "#56b4e9", "ktls-rx": "#009e73",
     "raw": "#cc79a7", "plain": "#7f7f7f", "gnutls": "#e69f00", "native": "#000000",
+    "native-raw": "#f0e442",
 }
 WIDTH, HEIGHT = 720, 380
 LEFT, RIGHT, TOP, BOTTOM = 64, 120, 44, 52
@@ -76,7 +77,7 @@ def axis(canvas, top, label):
     for i in range(int(top / tick + 0.001) + 1):
         canvas.line(LEFT, height(i * tick), WIDTH - RIGHT, height(i * tick))
         canvas.text(LEFT - 6, height(i * tick) + 4, f"{i * tick:g}", anchor="end")
-    canvas.text(LEFT - 6, TOP - 8, label, size=11)
+    canvas.text(LEFT, TOP - 6, label, size=11)
     return height
 
 
@@ -117,8 +118,9 @@ def bars(path, title, label, groups, series):
             if values[i] is not None:
                 canvas.rect(x + bar * j, height(values[i]), bar - 1,
                             height(0) - height(values[i]), COLOURS[peer])
-        words = name.split("-", 2)
-        for k, word in enumerate(["-".join(words[:2])] + words[2:]):
+        first = 2 if name.startswith("AES") else 1 # AES-128, CHACHA20
+        words = name.split("-", first)
+        for k, word in enumerate(["-".join(words[:first]), words[first]]):
             canvas.text(x + group * 0.4, HEIGHT - BOTTOM + 15 + 13 * k, word, size=10,
                         anchor="middle")
     legend(canvas, series)

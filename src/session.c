@@ -76,7 +76,10 @@ session_free(struct session *so)
 {
 	struct tls_socket *sock = so->sock;
 
-	stats_session_gone(sock);
+	/* A child that closes what its parent turned on must not lower the gauges in its
+	 * parent's file. */
+	if (stats->pid == 0 || so->made_in == self_generation())
+		stats_session_gone(sock);
 	atomic_fetch_sub(&sessions_live, 1);
 	cipher_context_release(&so->context[TX]);
 	cipher_context_release(&so->context[RX]);
@@ -170,6 +173,7 @@ session_new(enum record_rules rules)
 	sock->magic = TLS_SOCKET_MAGIC;
 	sock->rules = rules;
 	so->sock = sock;
+	so->made_in = process_generation;
 	memset(so->context, 0, sizeof(so->context));
 	atomic_fetch_add(&sessions_live, 1);
 	sessions_seen = true;

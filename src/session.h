@@ -102,7 +102,8 @@ struct tls_socket {
 struct session {
 	_Atomic uint32_t refs; /* 0: free */
 	struct session *next_free;
-	struct tls_socket *sock;          /* constant while refs > 0 */
+	uint32_t made_in;        /* self_generation() of the process that turned TLS on */
+	struct tls_socket *sock; /* constant while refs > 0 */
 	struct cipher_context context[2]; /* by direction, under that direction's lock */
 };
 

@@ -599,6 +599,9 @@ Test(send, efault)
 	/* The message itself, its control buffer and its array. */
 	struct msghdr msg = {.msg_iov = bad_page(), .msg_iovlen = 2};
 	cr_expect_eq(so_sendmsg(end.so, end.fd, bad_page(), 0), -EFAULT);
+	cr_expect_eq(so_sendmsg(end.so, end.fd, NULL, 0), -EFAULT);
+	struct iovec nowhere = {NULL, 5};
+	cr_expect_eq(so_send(end.so, end.fd, &nowhere, 1, NULL, 0), -EFAULT);
 	cr_expect_eq(so_sendmsg(end.so, end.fd, &msg, 0), -EFAULT);
 	msg = (struct msghdr){.msg_iov = pieces,
 			      .msg_iovlen = 1,

@@ -595,7 +595,7 @@ Test(sockopt, linux_switches)
 
 /* --- FreeBSD (freebsd-ktls 3.1) --- */
 
-static uint8_t secrets[1024];
+static uint8_t secrets[2048];
 
 static struct tls_enable
 make_enable(int cipher, int key_len, int auth, int mac_len, int iv_len, int minor)

@@ -20,9 +20,9 @@ sendto_baddst(const struct variant *v)
 
 	(void)v;
 	enable_tx(fd, suite_named("aes128_gcm_1_3"), &k);
-	check_errno(sendto(fd, data, sizeof(data), 0, (struct sockaddr *)&dst,
-			   sizeof(dst)),
-		    EACCES);
+	check_errno(
+		sendto(fd, data, sizeof(data), 0, (struct sockaddr *)&dst, sizeof(dst)),
+		EACCES);
 	must(close(fd));
 }
 

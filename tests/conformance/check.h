@@ -27,17 +27,17 @@ void check_same(const char *file, int line, const void *got, const void *want, s
 #define check_eq(got, want) \
 	check_equal(__FILE__, __LINE__, #got, (long long)(got), (long long)(want))
 /* The call fails with that errno. */
-#define check_errno(call, want)                                                       \
-	do {                                                                          \
-		errno = 0;                                                            \
-		long long result_ = (long long)(call);                                \
+#define check_errno(call, want)                                               \
+	do {                                                                  \
+		errno = 0;                                                    \
+		long long result_ = (long long)(call);                        \
 		check_error(__FILE__, __LINE__, #call, result_, errno, want); \
 	} while (0)
 /* The call does not fail: its result. */
-#define must(call)                                                                \
-	__extension__({                                                           \
-		errno = 0;                                                        \
-		long long result_ = (long long)(call);                            \
+#define must(call)                                                        \
+	__extension__({                                                   \
+		errno = 0;                                                \
+		long long result_ = (long long)(call);                    \
 		check_success(__FILE__, __LINE__, #call, result_, errno); \
 	})
 #define check_bytes(got, want, n) check_same(__FILE__, __LINE__, got, want, n)

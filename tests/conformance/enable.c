@@ -401,10 +401,10 @@ wrong_algorithms(const struct variant *v)
 	call_make(&c, TCP_RXTLS_ENABLE, v->suite);
 	for (int id = -1; id <= 44; id++) {
 		/* AES-256-GCM and ChaCha20-Poly1305 look alike in TLS 1.3. */
-		bool twin = v->suite->minor == TLS_MINOR_VER_THREE &&
-			    c.en.cipher_key_len == 32 &&
-			    (id == CRYPTO_AES_NIST_GCM_16 ||
-			     id == CRYPTO_CHACHA20_POLY1305);
+		bool twin =
+			v->suite->minor == TLS_MINOR_VER_THREE &&
+			c.en.cipher_key_len == 32 &&
+			(id == CRYPTO_AES_NIST_GCM_16 || id == CRYPTO_CHACHA20_POLY1305);
 		if (id == c.k.o.row->freebsd_id || twin)
 			continue;
 		c.en.cipher_algorithm = id;

@@ -19,18 +19,40 @@ static const struct state {
 } states[] = {
 	{.name = "fresh"},
 	{.name = "connected", .connected = true},
-	{.name = "tx", .connected = true, .tx = true, .get_tx = 1,
+	{.name = "tx",
+	 .connected = true,
+	 .tx = true,
+	 .get_tx = 1,
 	 .set_ifnet = EOPNOTSUPP},
 	{.name = "rx", .connected = true, .rx = true, .get_rx = 1},
-	{.name = "both", .connected = true, .tx = true, .rx = true, .get_tx = 1,
-	 .get_rx = 1, .set_ifnet = EOPNOTSUPP},
+	{.name = "both",
+	 .connected = true,
+	 .tx = true,
+	 .rx = true,
+	 .get_tx = 1,
+	 .get_rx = 1,
+	 .set_ifnet = EOPNOTSUPP},
 	{.name = "unconnected tx", .tx = true, .get_tx = 1, .set_ifnet = ENXIO},
-	{.name = "listening", .listening = true, .get_tx = EINVAL * 100,
-	 .get_rx = EINVAL * 100, .set_sw = EINVAL, .set_ifnet = EINVAL},
-	{.name = "dead", .connected = true, .dead = true, .get_tx = ECONNRESET * 100,
-	 .get_rx = ECONNRESET * 100, .set_sw = ECONNRESET, .set_ifnet = ECONNRESET},
-	{.name = "dead tx", .connected = true, .tx = true, .dead = true,
-	 .get_tx = ECONNRESET * 100, .get_rx = ECONNRESET * 100, .set_sw = ECONNRESET,
+	{.name = "listening",
+	 .listening = true,
+	 .get_tx = EINVAL * 100,
+	 .get_rx = EINVAL * 100,
+	 .set_sw = EINVAL,
+	 .set_ifnet = EINVAL},
+	{.name = "dead",
+	 .connected = true,
+	 .dead = true,
+	 .get_tx = ECONNRESET * 100,
+	 .get_rx = ECONNRESET * 100,
+	 .set_sw = ECONNRESET,
+	 .set_ifnet = ECONNRESET},
+	{.name = "dead tx",
+	 .connected = true,
+	 .tx = true,
+	 .dead = true,
+	 .get_tx = ECONNRESET * 100,
+	 .get_rx = ECONNRESET * 100,
+	 .set_sw = ECONNRESET,
 	 .set_ifnet = ECONNRESET},
 };
 
@@ -98,8 +120,8 @@ static void
 state(const struct variant *v)
 {
 	const struct state *s = &states[v->n - 1];
-	static const unsigned nonsense[] = {TCP_TLS_MODE_NONE, TCP_TLS_MODE_TOE, 4,
-					    0x100, 0xffffffff};
+	static const unsigned nonsense[] = {TCP_TLS_MODE_NONE, TCP_TLS_MODE_TOE, 4, 0x100,
+					    0xffffffff};
 	int fd = socket_in(s, v->suite);
 	int dead = s->dead ? ECONNRESET : 0, one = 1;
 
@@ -229,8 +251,8 @@ tcp_ao_lengths(const struct variant *v)
 		if (tcp_ao[i].set) {
 			int r = setsockopt(fd[0], IPPROTO_TCP, option, val, len);
 			int error = r < 0 ? errno : 0;
-			check_eq(error, libc_answer("setsockopt", plain[0], option, val,
-						    len));
+			check_eq(error,
+				 libc_answer("setsockopt", plain[0], option, val, len));
 		}
 		if (tcp_ao[i].get) {
 			int r = getsockopt(fd[0], IPPROTO_TCP, option, val, &len);

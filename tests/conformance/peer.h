@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peer.h: both ends of a connection: the one under test, and the one that builds and opens
- * records by itself (oracle.h).
+ * peer.h: both ends of a connection: the one under test, and the one that builds and
+ * opens records by itself (oracle.h).
  */
 #ifndef KTLS_TESTS_PEER_H
 #define KTLS_TESTS_PEER_H

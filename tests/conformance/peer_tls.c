@@ -113,8 +113,7 @@ open_record(struct keys *k, struct wire_record *r)
 		     r->wire_len);
 	r->len = (size_t)len;
 	check(r->len <= FULL);
-	check(r->wire_len <=
-	      (size_t)k->o.row->hlen + FULL + (size_t)k->o.row->tlen);
+	check(r->wire_len <= (size_t)k->o.row->hlen + FULL + (size_t)k->o.row->tlen);
 	check(r->opened.padding <= (is_cbc(k) ? 16 : 0));
 	record_passed(k, r->wire, r->wire_len);
 }

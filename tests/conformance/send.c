@@ -223,7 +223,8 @@ wrong_control(const struct variant *v)
 		size_t len, controllen;
 	} rows[] = {
 		{IPPROTO_TCP, TLS_SET_RECORD_TYPE, CMSG_LEN(1), 1},
-		{IPPROTO_TCP, TLS_SET_RECORD_TYPE, CMSG_LEN(1), sizeof(struct cmsghdr) - 1},
+		{IPPROTO_TCP, TLS_SET_RECORD_TYPE, CMSG_LEN(1),
+		 sizeof(struct cmsghdr) - 1},
 		{IPPROTO_TCP, TLS_SET_RECORD_TYPE, CMSG_LEN(1), sizeof(struct cmsghdr)},
 		{IPPROTO_TCP, TLS_SET_RECORD_TYPE, CMSG_LEN(0), CMSG_SPACE(1)},
 		{IPPROTO_TCP, TLS_SET_RECORD_TYPE, 3, CMSG_SPACE(1)},
@@ -292,7 +293,9 @@ static void
 bad_memory(const struct variant *v)
 {
 	struct iovec iov[2] = {{"good", 4}, {bad_address(), 4}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 1, .msg_control = bad_address(),
+	struct msghdr msg = {.msg_iov = iov,
+			     .msg_iovlen = 1,
+			     .msg_control = bad_address(),
 			     .msg_controllen = CMSG_LEN(1)};
 	struct keys k;
 	int fd[2];

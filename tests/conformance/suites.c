@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#define ROW(name, groups, row, row_minor, minor)         \
-	{                                                \
+#define ROW(name, groups, row, row_minor, minor)                \
+	{                                                       \
 		name, (unsigned)(groups), row, row_minor, minor \
 	}
 

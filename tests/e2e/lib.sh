@@ -7,7 +7,7 @@
 # everything else is an outsider. The two differ in where they leave their counters.
 set -euo pipefail
 
-: "${KTLS_PRELOAD:?is set by ctest}" "${KTLS_SOURCE_DIR:?is set by ctest}"
+: "${KTLS_PRELOAD:?is set by ctest}" "${KTLS_BUILD_DIR:?is set by ctest}"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 patience=30 # seconds for any one step, on a slow machine
 pids=()

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The counters that processes under the library leave in the directory $KTLS_STATS.
+"""The counters that processes under the library leave in the directory $KTLS_STATS, as
+`ktls stat` of $KTLS_BUILD_DIR tells them.
 
 stats.py mark DIRECTORY
     prints them, summed over the processes.
@@ -9,87 +10,56 @@ stats.py expect DIRECTORY MARK CONDITION...
     of mark. A condition is NAME>=N or NAME==N; names are those of the counters without
     kern.ipc.tls.stats, tx.SUITE and rx.SUITE for the directions that were turned on, and
     processes.
-
-What is where in a file is read from the sources, so that it is never out of date.
 """
 
+import collections
+import json
 import os
 import pathlib
 import re
-import struct
+import subprocess
 import sys
 import time
 
 PATIENCE = 10  # seconds; a peer may be done before the sender has counted
 
 
-def _source(name):
-    root = os.environ.get("KTLS_SOURCE_DIR") or pathlib.Path(__file__).parents[2]
-    return (pathlib.Path(root) / "src" / name).read_text()
+def _ask_tool(path):
+    """What `ktls stat` says; an outsider, so that it cannot count for anybody."""
+    tool = pathlib.Path(os.environ["KTLS_BUILD_DIR"]) / "ktls"
+    env = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "KTLS_STATS")}
+    out = subprocess.run(
+        [tool, "stat", "--json", path], env=env, check=True, stdout=subprocess.PIPE
+    )
+    return json.loads(out.stdout)
 
 
-def _layout():
-    text = _source("stats.h")
-    magic = int(re.search(r"STATS_MAGIC\s+(0x[0-9a-f]+)", text)[1], 16)
-    version = int(re.search(r"STATS_VERSION\s+(\d+)", text)[1])
-    names = [
-        re.sub(r"^stats\.", "", name)
-        for name in re.findall(r'\bC\([A-Z0-9_]+,\s*"([^"]+)"', text)
-    ]
-    rows = dict(re.findall(r'\((SUITE_\w+), "([^"]+)"', _source("suite.c")))
-    ids = re.search(r"enum suite_id \{(.*?)\}", _source("suite.h"), re.S)[1]
-    suites = [rows.get(i, i) for i in re.findall(r"SUITE_\w+", ids)]
-    suites.remove("SUITE_COUNT")
-    for direction in ("tx", "rx"):
-        names += [f"{direction}.{suite}" for suite in suites]
-    return magic, version, names
-
-
-MAGIC, VERSION, NAMES = _layout()
-SUITES = sum(name.startswith("tx.") for name in NAMES)
-FORMAT = f"<QII{len(NAMES)}Q{16 * SUITES}x"  # behind them: the engines' names
-
-
-def read_file(path):
-    """The counters of one process; None while it is still being set up."""
-    data = pathlib.Path(path).read_bytes()
-    if len(data) < 8 or data[:8] == bytes(8):
-        return None
-    if len(data) != struct.calcsize(FORMAT):
-        raise ValueError(f"{path}: {len(data)} bytes, not {struct.calcsize(FORMAT)}")
-    magic, version, _, *values = struct.unpack(FORMAT, data)
-    if (magic, version) != (MAGIC, VERSION):
-        raise ValueError(f"{path}: magic {magic:x}, version {version}")
-    return dict(zip(NAMES, values))
-
-
-def read_directory(directory):
-    """The sums over all processes."""
-    total = dict.fromkeys([*NAMES, "processes"], 0)
-    for path in pathlib.Path(directory).glob("ktls.*"):
-        counters = read_file(path)
-        if counters is None:
-            continue
-        total["processes"] += 1
-        for name, value in counters.items():
-            # Gauges go down by adding 2^64 - 1.
-            total[name] = (total[name] + value) % 2**64
-    return total
+def read(path):
+    """The sums over all processes that left counters there."""
+    told = _ask_tool(path)
+    counters = collections.Counter(processes=len(told["processes"]))
+    for name, value in told["total"]["counters"].items():
+        counters[re.sub(r"^kern\.ipc\.tls\.(stats\.)?", "", name)] = value
+    for direction, prefix in (("send", "tx"), ("receive", "rx")):
+        for suite, value in told["total"][direction]["suites"].items():
+            counters[f"{prefix}.{suite}"] = value
+    return counters
 
 
 def own():
     """The counters of this process."""
     path = pathlib.Path(os.environ["KTLS_STATS"]) / f"ktls.{os.getpid()}"
-    counters = read_file(path) if path.exists() else None
-    return counters or dict.fromkeys(NAMES, 0)
+    return read(path) if path.exists() else collections.Counter()
 
 
 def _unmet(directory, before, conditions):
-    total = read_directory(directory)
+    now = read(directory)
     unmet = []
     for condition in conditions:
         name, relation, wanted = re.fullmatch(r"(.+?)(>=|==)(\d+)", condition).groups()
-        value = total[name] - before[name]
+        if not name.startswith(("tx.", "rx.")) and name not in now:
+            raise ValueError(f"no counter {name}")
+        value = now[name] - before[name]
         if value != int(wanted) if relation == "==" else value < int(wanted):
             unmet.append(f"{condition}, but it is {value}")
     return unmet
@@ -97,8 +67,7 @@ def _unmet(directory, before, conditions):
 
 def expect(directory, mark, conditions):
     """What does not hold, after having waited for it."""
-    with open(mark, encoding="ascii") as file:
-        before = {name: int(value) for name, value in map(str.split, file)}
+    before = collections.Counter(json.loads(pathlib.Path(mark).read_text()))
     deadline = time.monotonic() + PATIENCE
     unmet = _unmet(directory, before, conditions)
     while unmet and time.monotonic() < deadline:
@@ -110,8 +79,7 @@ def expect(directory, mark, conditions):
 def main():
     verb, directory, *more = sys.argv[1:]
     if verb == "mark":
-        for name, value in read_directory(directory).items():
-            print(name, value)
+        print(json.dumps(read(directory)))
         return 0
     unmet = expect(directory, more[0], more[1:])
     for line in unmet:
