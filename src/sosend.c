@@ -351,7 +351,7 @@ ssize_t
 so_sendfile(struct session *so, int fd, int in, off_t *off, size_t n)
 {
 	struct tx_request rq = {.file = in, .type = CONTENT_DATA};
-	int r = pending_error(so);
+	int r = in < 0 ? -EBADF : pending_error(so);
 
 	if (r == 0)
 		r = file_position(in, off, &rq.file_off);

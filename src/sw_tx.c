@@ -36,6 +36,7 @@
 
 enum {
 	BATCH_MAX = SCRATCH_RECORDS,
+	LEAST_PAYLOAD = 512, /* bytes; below that it would be all overhead */
 	SNDBUF_REFRESH = 64, /* sends after which autotuning may have moved SO_SNDBUF */
 };
 
@@ -61,10 +62,20 @@ min_size(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/*
+ * Plaintext bytes of a full record. FreeBSD's records also depend on the room there is in
+ * the send buffer (sosend_generic()), so that a socket that poll(2) calls writable takes
+ * one; on Linux, and with a set type, they are always full.
+ */
 static size_t
-max_payload(void)
+max_payload(const struct tls_socket *sock, const struct tx_request *rq)
 {
-	return min_size(RECORD_MAX_PLAINTEXT, (size_t)tunable(TUNABLE_MAXLEN));
+	size_t most = min_size(RECORD_MAX_PLAINTEXT, (size_t)tunable(TUNABLE_MAXLEN));
+	size_t fitting = sock->tx.sndbuf / 4;
+
+	if (sock->rules == RULES_LINUX || rq->atomic || sock->tx.sndbuf == 0)
+		return most;
+	return min_size(most, fitting < LEAST_PAYLOAD ? LEAST_PAYLOAD : fitting);
 }
 
 /* What the socket looks like is asked now and then only: a stale answer costs a cut
@@ -170,15 +181,17 @@ static ssize_t
 file_read(struct session *so, struct tx_request *rq, struct batch *b, size_t kept,
 	  int limit)
 {
-	const struct cipher_state *cipher = &so->sock->tx.cipher;
+	const struct tls_socket *sock = so->sock;
+	const struct cipher_state *cipher = &sock->tx.cipher;
+	const size_t most = max_payload(sock, rq);
 	struct iovec iov[BATCH_MAX];
-	size_t full = record_wire_len(cipher, max_payload()), left = rq->left;
+	size_t full = record_wire_len(cipher, most), left = rq->left;
 	int n = 0;
 
 	for (; n < limit && left > 0; n++) {
 		size_t skip = n == 0 ? kept : 0;
 		iov[n].iov_base = b->out + (size_t)n * full + cipher->geo.hlen + skip;
-		iov[n].iov_len = min_size(left, max_payload() - skip);
+		iov[n].iov_len = min_size(left, most - skip);
 		left -= iov[n].iov_len;
 	}
 	/* Not preadv(3): that is a cancellation point, and we hold a lock. */
@@ -194,6 +207,7 @@ static int
 batch_fill(struct session *so, struct tx_request *rq, struct batch *b, int limit)
 {
 	struct tls_socket *sock = so->sock;
+	const size_t most = max_payload(sock, rq);
 	struct iov_cursor c = rq->from;
 	size_t kept = sock->tx.holds == TX_OPEN ? sock->tx.len : 0, left = rq->left;
 	int r = 0;
@@ -202,16 +216,15 @@ batch_fill(struct session *so, struct tx_request *rq, struct batch *b, int limit
 		ssize_t got = file_read(so, rq, b, kept, limit);
 		if (got < 0)
 			return (int)got;
-		if ((size_t)got < left &&
-		    (size_t)got < (size_t)limit * max_payload() - kept)
+		if ((size_t)got < left && (size_t)got < (size_t)limit * most - kept)
 			rq->left = (size_t)got; /* the file ends here */
 		left = (size_t)got;
 	}
 	b->opened = kept > 0;
 	while (b->count < limit && r == 0) {
-		size_t n = min_size(kept + left, max_payload());
+		size_t n = min_size(kept + left, most);
 		bool wanted = n > 0 || (rq->empty && b->count == 0);
-		if (!wanted || (rq->open && n < max_payload()))
+		if (!wanted || (rq->open && n < most))
 			break;
 		r = batch_add(so, rq, &c, b, kept, n - kept);
 		if (r == 0) {
@@ -385,7 +398,7 @@ room_for(struct session *so, int fd, const struct tx_request *rq)
 
 	refresh(sock, fd);
 	if (sock->tx.blocking && (rq->flags & MSG_DONTWAIT) == 0 &&
-	    rq->left <= max_payload())
+	    rq->left <= max_payload(sock, rq))
 		return 1;
 	yes = sock_writable(fd);
 	if (yes != 0)
@@ -399,7 +412,7 @@ nothing_to_seal(const struct tls_socket *sock, const struct tx_request *rq)
 	size_t kept = sock->tx.holds == TX_OPEN ? sock->tx.len : 0;
 
 	if (rq->open)
-		return kept + rq->left < max_payload();
+		return kept + rq->left < max_payload(sock, rq);
 	return kept + rq->left == 0 && !rq->empty;
 }
 
