@@ -103,8 +103,8 @@ connect_pairs(unsigned count)
  * Batches of calls, by turns through the library's function and through libc's own, in
  * the same process on the same descriptor: caches, frequency and addresses are the same.
  */
-#define BATCH   256
-#define BATCHES 2000
+#define BATCH   64
+#define BATCHES 10000
 
 typedef ssize_t read_fn(int, void *, size_t);
 
@@ -119,17 +119,22 @@ batch(read_fn *call, int fd)
 	return (double)(micro_now() - start) / BATCH;
 }
 
+/* The median of the differences between neighbours, in which slow drifts cancel out. */
 static double
 extra(read_fn *ours, read_fn *direct, int fd, double *direct_ns)
 {
-	static double with[BATCHES], without[BATCHES];
+	static double difference[BATCHES], without[BATCHES];
 
 	for (int i = 0; i < BATCHES; i++) {
+		/* Neither is always the first, which another process may have delayed. */
+		double with = i % 2 ? batch(ours, fd) : 0;
 		without[i] = batch(direct, fd);
-		with[i] = batch(ours, fd);
+		if (i % 2 == 0)
+			with = batch(ours, fd);
+		difference[i] = with - without[i];
 	}
 	*direct_ns = spread_of(without, BATCHES).median;
-	return spread_of(with, BATCHES).median - *direct_ns;
+	return spread_of(difference, BATCHES).median;
 }
 
 /* dlsym(3) gives a pointer to data; POSIX promises that it holds a function's. */
@@ -151,10 +156,10 @@ calls(void)
 {
 	void *libc = dlopen("libc.so.6", RTLD_NOW);
 	int null = open("/dev/null", O_RDWR);
-	int socket = connect_pairs(1)->fd[0];
+	struct socket_pair *pair = connect_pairs(1);
 	double figures[MICRO_CALLS], ignored;
 
-	if (!libc || null < 0 || fcntl(socket, F_SETFL, O_NONBLOCK))
+	if (!libc || null < 0 || fcntl(pair->fd[0], F_SETFL, O_NONBLOCK))
 		err(1, "setup");
 	if (function(RTLD_DEFAULT, "read") == function(libc, "read"))
 		errx(1, "the library is not preloaded");
@@ -162,8 +167,9 @@ calls(void)
 			   &ignored);
 	figures[1] = extra(function(RTLD_DEFAULT, "write"), function(libc, "write"), null,
 			   &figures[3]);
-	figures[2] = extra(function(RTLD_DEFAULT, "read"), function(libc, "read"), socket,
-			   &ignored);
+	figures[2] = extra(function(RTLD_DEFAULT, "read"), function(libc, "read"),
+			   pair->fd[0], &ignored);
+	free(pair);
 	tell(figures, MICRO_CALLS);
 }
 
@@ -219,19 +225,25 @@ enable(void)
 	figures[4] = us[0][0];
 	for (int kind = 0; kind < 4; kind++)
 		figures[kind] = spread_of(us[kind], PAIRS).median;
+	free(freebsd);
+	free(linux_);
 	tell(figures, MICRO_ENABLE);
 }
 
+/* The second number of proc(5)'s statm, in pages. */
 static double
 resident_kib(void)
 {
-	unsigned long total, resident;
-	FILE *f = fopen("/proc/self/statm", "re");
+	char text[128], *end;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
 
-	if (!f || fscanf(f, "%lu %lu", &total, &resident) != 2)
+	if (n <= 0)
 		err(1, "/proc/self/statm");
-	fclose(f);
-	return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1024;
+	close(fd);
+	text[n] = '\0';
+	strtoul(text, &end, 10);
+	return (double)strtoul(end, NULL, 10) * (double)sysconf(_SC_PAGESIZE) / 1024;
 }
 
 static void
@@ -270,6 +282,7 @@ memory(void)
 	for (int i = 0; i < PAIRS; i++)
 		exchange_record(&pairs[i]);
 	figures[1] = (resident_kib() - before) / (2 * PAIRS);
+	free(pairs);
 	tell(figures, MICRO_MEMORY);
 }
 

@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -16,8 +18,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <fcntl.h>
 
 #include "transport.h"
 
@@ -105,8 +105,7 @@ recv_some(struct worker *w, struct conn *conn)
 	w->calls++;
 	for (size_t i = 0; w->check && i < n; i++)
 		if (w->buffer[i] != pattern[(conn->pos + i) % PATTERN_LEN])
-			errx(1, "byte %llu arrived damaged",
-			     (unsigned long long)(conn->pos + i));
+			errx(1, "byte %" PRIu64 " arrived damaged", conn->pos + i);
 	conn->pos += n;
 	return n;
 }

@@ -6,7 +6,7 @@
 #
 # Builds the release preset (KTLS_BUILD_DIR names a build to take as it is), prints the
 # table of targets, writes JSON and SVG plots to docs/benchmarks/, and the numbers into
-# docs/benchmarks.md. Some 25 minutes on two cores, which should have nothing else to do.
+# docs/benchmarks.md. Half an hour on two cores, which should have nothing else to do.
 #
 #   -q      quick: fewer rounds and bytes, to see that it works
 #   -o DIR  write to DIR/benchmarks/ and DIR/benchmarks.md instead of docs/

@@ -6,7 +6,13 @@
 #ifndef KTLS_TESTS_SOCKOPT_FIXTURE_H
 #define KTLS_TESTS_SOCKOPT_FIXTURE_H
 
+#include <sys/socket.h>
+
 #include "session_fixture.h"
+
+enum {
+	ULP = 31, /* TCP_ULP */
+};
 
 /* 0 or -errno. */
 int set(int fd, int level, int name, const void *val, size_t len);
@@ -16,6 +22,9 @@ int tcp_socket(void);
 int listening_socket(void);
 /* A connection whose peer has reset it; nothing is left of it. */
 int reset_socket(void);
+/* A connection with TCP_ULP "tls" on fd. */
+void ulp_pair(int *fd, int *peer);
+/* Closes a socket of ours as the entry point would. */
 void drop(int fd);
 
 /* `n` bytes that end where a page nobody may read begins. */

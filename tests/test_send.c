@@ -208,7 +208,7 @@ Test(send, typed_is_atomic)
 	static const size_t drips[] = {WIRE_MAX, 3, 70};
 	struct tls_end end;
 
-	for (int rules = RULES_LINUX; rules <= RULES_FREEBSD; rules++) {
+	for (enum record_rules rules = RULES_LINUX; rules <= RULES_FREEBSD; rules++) {
 		for (size_t i = 0; i < 2; i++) {
 			for (size_t cut = 0; cut < 330; cut++) {
 				open_kind(&end, cut & 1 ? GCM : CHACHA, rules);

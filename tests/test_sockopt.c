@@ -20,7 +20,6 @@
 #include "sysctl.h"
 
 enum {
-	ULP = 31, /* TCP_ULP */
 	ZEROCOPY_RO = 3,
 	EXPECT_NO_PAD = 4,
 	V12 = 0x0303,
@@ -174,13 +173,6 @@ make_info(const struct oracle_row *row, uint8_t salt)
 	memcpy(p + 12 + key_len, &seq, 8);
 	info.size = 4 + 12 + key_len + 8;
 	return info;
-}
-
-static void
-ulp_pair(int *fd, int *peer)
-{
-	tcp_pair(fd, peer);
-	cr_assert_eq(set(*fd, IPPROTO_TCP, ULP, "tls", 4), 0);
 }
 
 /* Each suite in each version: taken, told again, used, and told as it then is. */

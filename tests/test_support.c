@@ -226,7 +226,7 @@ Test(support, scratch)
 /* As FreeBSD's sysctlbyname(3) answers, for each tunable of the table. */
 Test(support, tunables)
 {
-	for (int t = 0; t < TUNABLE_COUNT; t++) {
+	for (enum tunable t = 0; t < TUNABLE_COUNT; t++) {
 		const struct tunable_row *row = &tunable_rows[t];
 		size_t size = row->type == TUNABLE_BOOL ? 1 : 4;
 		uint8_t old[8], zero[8] = {0}, one[8] = {1};

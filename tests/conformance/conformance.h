@@ -56,6 +56,6 @@ extern const struct scenario enable_scenarios[], mode_scenarios[], sysctl_scenar
 extern const struct scenario send_scenarios[], sendfile_scenarios[], flow_scenarios[];
 extern const struct scenario record_scenarios[], receive_scenarios[];
 extern const struct scenario rx_error_scenarios[], ready_scenarios[], shared_scenarios[];
-extern const struct scenario plain_scenarios[];
+extern const struct scenario plain_scenarios[], plain_wait_scenarios[];
 
 #endif

@@ -236,8 +236,7 @@ control_room(const struct variant *v)
 		send_record(fd[1], &k, TLS_RLTYPE_APP, data, 20);
 		check_eq(receive_control(fd[0], room, &msg, control), 20);
 		check_bytes(buf, data, 20);
-		check_eq(msg.msg_flags,
-			 MSG_EOR | (fits || room == 0 ? 0 : MSG_CTRUNC));
+		check_eq(msg.msg_flags, MSG_EOR | (fits || room == 0 ? 0 : MSG_CTRUNC));
 		check_eq(msg.msg_controllen, fits ? 24 : 0);
 		for (size_t i = msg.msg_controllen; i < sizeof(control); i++)
 			check_eq(control[i], 0x55);
@@ -413,9 +412,24 @@ bad_memory(const struct variant *v)
 		check_errno(recv(fd[0], bad_address(), 10, MSG_PEEK), EFAULT);
 		check_errno(recvmsg(fd[0], &msg, 0), EFAULT);
 		check_errno(recvmsg(fd[0], bad_address(), 0), EFAULT);
-		check_errno(readv(fd[0], bad_address(), 1), EFAULT);
+		check_errno(readv(fd[0], bad_address(), 2), EFAULT);
 		check_errno(recvmsg(fd[0], &bad_control, 0), EFAULT);
 	}
+	expect_received(fd[0], &k, TLS_RLTYPE_APP, data, 50);
+}
+
+static void
+bad_vector(const struct variant *v)
+{
+	struct msghdr msg = {.msg_iov = bad_address(), .msg_iovlen = 1};
+	struct keys k;
+	int fd[2];
+
+	pair(fd, v, &k);
+	send_record(fd[1], &k, TLS_RLTYPE_APP, data, 50);
+	poll_for(fd[0], POLLIN, -1);
+	check_errno(readv(fd[0], bad_address(), 1), EFAULT);
+	check_errno(recvmsg(fd[0], &msg, 0), EFAULT);
 	expect_received(fd[0], &k, TLS_RLTYPE_APP, data, 50);
 }
 
@@ -472,6 +486,7 @@ const struct scenario receive_scenarios[] = {
 	{"receive", "dontwait", G_RX, 0, dontwait},
 	{"receive", "bytes_queued", G_RX, 0, bytes_queued},
 	{"receive", "bad_memory", G_RX, 0, bad_memory},
+	{"receive", "bad_vector", G_ONE, 0, bad_vector},
 	{"receive", "trunc_flag", G_FEW, 0, trunc_flag},
 	{"receive", "urgent", G_FEW, 0, urgent},
 	{0},

@@ -16,7 +16,8 @@ esac
 
 for test in linux_api.py keyupdate.sh python_ssl.sh openssl.sh; do
 	echo "== $test"
-	"$KTLS_SOURCE_DIR/scripts/debian13.sh" run "$KTLS_BUILD_DIR" "$KTLS_SOURCE_DIR" -- \
-		env KTLS_PRELOAD="$KTLS_PRELOAD" KTLS_SOURCE_DIR="$KTLS_SOURCE_DIR" \
+	"$KTLS_SOURCE_DIR/scripts/debian13.sh" run \
+		"$KTLS_BUILD_DIR" "$KTLS_SOURCE_DIR" -- env \
+		KTLS_PRELOAD="$KTLS_PRELOAD" KTLS_BUILD_DIR="$KTLS_BUILD_DIR" \
 		"$KTLS_SOURCE_DIR/tests/e2e/$test"
 done

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""https_get.py CA_FILE CIPHERS [--keep] URL...: Python as an HTTPS client outside the library.
+"""https_get.py CA_FILE CIPHERS [--keep] URL...
 
-Prints the SHA-256 of each answer's body. With --keep, all on one connection.
+Python as an HTTPS client outside the library. Prints the SHA-256 of each answer's body.
+With --keep, all on one connection.
 """
 
 import hashlib

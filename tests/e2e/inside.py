@@ -3,6 +3,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -17,8 +18,7 @@ def enter():
         return
     with tempfile.TemporaryDirectory() as directory:
         env = dict(os.environ, LD_PRELOAD=preload, KTLS_STATS=directory)
-        program = [sys.executable, "-B", *sys.argv]
-        status = os.spawnve(os.P_WAIT, sys.executable, program, env)
+        status = subprocess.call([sys.executable, "-B", *sys.argv], env=env)
     sys.exit(status if status >= 0 else f"killed by signal {-status}")
 
 

@@ -84,8 +84,8 @@ key_updates() # SUITE CIPHERSUITE
 	server_pid=$!
 	pids+=("$server_pid")
 	retry listens $port || fail "s_server does not start"
-	"${client[@]}" openssl s_client -tls1_3 -ciphersuites "$2" -connect "$address:$port" \
-		-CAfile "$dir/cert.pem" -verify_return_error \
+	"${client[@]}" openssl s_client -tls1_3 -ciphersuites "$2" \
+		-connect "$address:$port" -CAfile "$dir/cert.pem" -verify_return_error \
 		<"$dir/to_client" >"$dir/client.out" 2>"$dir/s_client.log" 8>&- 9>&- &
 	client_pid=$!
 	pids+=("$client_pid")

@@ -58,7 +58,9 @@ need()
 # now: milliseconds, for deadlines.
 now()
 {
-	echo "${EPOCHREALTIME/[.,]/}" | sed 's/...$//'
+	local micro=${EPOCHREALTIME/[.,]/}
+
+	echo "${micro%???}"
 }
 
 # retry COMMAND...: until it succeeds or patience ends.
@@ -78,8 +80,8 @@ listens()
 	local a b c d
 
 	IFS=. read -r a b c d <<<"$address"
-	grep -qi "$(printf ' %02X%02X%02X%02X:%04X 00000000:0000 0A ' "$d" "$c" "$b" "$a" \
-		"$1")" /proc/net/tcp
+	grep -q "$(printf ' %02X%02X%02X%02X:%04X 00000000:0000 0A ' \
+		"$d" "$c" "$b" "$a" "$1")" /proc/net/tcp
 }
 
 # await_exit PID: its exit status, 124 when it does not end.
@@ -92,7 +94,7 @@ await_exit()
 # make_certificate: an ECDSA one, which all suites of TLS 1.2 that we want can use.
 make_certificate()
 {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 \
+	openssl req -x509 -nodes -days 1 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
 		-subj /CN=localhost -addext "subjectAltName=DNS:localhost,IP:$address" \
 		-keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
 	# What turns kernel TLS on in programs that do not ask for it themselves.
@@ -112,6 +114,7 @@ make_certificate()
 sizes=(0 1 16384 16385)
 big=104857600
 declare -A sum
+# shellcheck disable=SC2034 # for the scripts
 make_files()
 {
 	local size

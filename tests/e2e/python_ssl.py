@@ -74,7 +74,7 @@ def in_thread(function, *args):
 
 @contextlib.contextmanager
 def ssl_pair(version=V13, suite=None):
-    """Client and server after the handshake; all four directions must be the library's."""
+    """Client and server after the handshake; all directions must be the library's."""
     before = stats.own()
     one, two = inside.tcp_pair()
     made = []
@@ -95,7 +95,8 @@ def ssl_pair(version=V13, suite=None):
         server.send(b"hello")
         assert client.recv(100) == b"hello"
         after = stats.own()
-        for counter, wanted in ((f"tx.{name}", 2), (f"rx.{name}", 2 * RECEIVES[version])):
+        wanted_both = {f"tx.{name}": 2, f"rx.{name}": 2 * RECEIVES[version]}
+        for counter, wanted in wanted_both.items():
             got = after[counter] - before[counter]
             assert got == wanted, f"{counter}: {got}, not {wanted}"
         yield client, server
@@ -124,9 +125,12 @@ def blocking(version, suite):
                     join = in_thread(source.sendall, data)
                     assert inside.receive(sink, size) == data
                     join()
-        server_ends = in_thread(server.unwrap)
-        client.unwrap().close()
-        server_ends()
+        # unwrap() calls SSL_set_read_ahead(0), after which OpenSSL 3.2 and later cannot
+        # receive through kernel TLS any more (its pull request 32336).
+        if ssl.OPENSSL_VERSION_INFO < (3, 2):
+            server_ends = in_thread(server.unwrap)
+            client.unwrap().close()
+            server_ends()
 
 
 def both_ways_blocking(version):
