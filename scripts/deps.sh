@@ -18,6 +18,7 @@ packages()
 	unit) echo g++ binutils libcriterion-dev valgrind libc6-dbg ;;
 	e2e) echo nginx openssl curl gnutls-bin wget ca-certificates python3 procps ;;
 	demo) echo nginx openssl curl ca-certificates ;;
+	bench) echo nginx openssl curl wrk libgnutls28-dev python3 procps util-linux ;;
 	fuzz) echo clang libclang-rt-14-dev ;;
 	kselftest) echo gcc libc6-dev linux-source-6.12 tar xz-utils ;;
 	debian13) echo debootstrap debian-archive-keyring util-linux mount ;;

@@ -24,9 +24,7 @@ int
 iov_cursor_init(struct iov_cursor *c, const struct iovec *iov, size_t count)
 {
 	*c = (struct iov_cursor){.iov = iov, .count = count};
-	/* One piece is our own wrapper's, or so likely good that the kernel's answer is
-	 * not worth a system call for 16 bytes next to the msghdr. */
-	if (count > 1 && !user_readable(iov, count * sizeof(*iov)))
+	if (!user_readable(iov, count * sizeof(*iov)))
 		return -EFAULT;
 	for (size_t i = 0; i < count; i++) {
 		if (iov[i].iov_len > (size_t)SSIZE_MAX - c->left)

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -227,4 +228,21 @@ sock_wait_writable(int fd)
 		result = -errno;
 	errno = saved;
 	return result;
+}
+
+int
+sock_poll_writable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	struct timeval limit = {0};
+	socklen_t len = sizeof(limit);
+	int saved = errno, r;
+
+	if (real.getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &len) < 0)
+		limit = (struct timeval){0};
+	long ms = limit.tv_sec * 1000 + (limit.tv_usec + 999) / 1000;
+	r = real.poll(&p, 1, ms == 0 || ms > INT_MAX ? -1 : (int)ms);
+	r = r < 0 ? -errno : r == 0 ? -EAGAIN : 0;
+	errno = saved;
+	return r;
 }

@@ -84,5 +84,7 @@ bool sock_nonblocking(int fd);
 ssize_t sock_wait_readable(int fd, size_t n, bool all);
 /* Until there is room to send. 0 or -errno; raises no SIGPIPE. */
 int sock_wait_writable(int fd);
+/* The same, but never restarted after a signal. */
+int sock_poll_writable(int fd);
 
 #endif

@@ -114,6 +114,7 @@ static int
 stream_failed(struct tls_socket *sock, int fd, int error)
 {
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	int pending;
 
 	stats_add(STAT_CORRUPTED_RECORDS, 1);
 	sock->rx.failed = error;
@@ -123,6 +124,11 @@ stream_failed(struct tls_socket *sock, int fd, int error)
 	sock->dropped = true;
 	rx_buffer_drop(sock);
 	raw_syscall(SYS_connect, fd, &nowhere, sizeof(nowhere));
+	/* Fails with ENOTCONN, but from then on the kernel itself says end of file and
+	 * EPIPE, to poll(2) and to other processes too (inet_shutdown()). */
+	raw_syscall(SYS_shutdown, fd, SHUT_RDWR);
+	/* The reset left ECONNRESET behind: it is told as the header's error. */
+	(void)sock_get_int(fd, SOL_SOCKET, SO_ERROR, &pending);
 	return -error;
 }
 

@@ -154,8 +154,11 @@ socket_get(int fd, int name, void *val, socklen_t *len)
 	if (name == SO_RCVLOWAT && so->sock->rx.on) {
 		int lowat = so->sock->app_lowat;
 		r = sockopt_put_int(lowat > 0 ? lowat : 1, val, len);
-	} else if (name == SO_ERROR && so->sock->error != 0) {
-		r = sockopt_put_int(session_take_error(so), val, len);
+	} else if (name == SO_ERROR) {
+		if (so->sock->rx.on && so->sock->rules == RULES_FREEBSD)
+			sw_look_for_error(so, fd);
+		if (so->sock->error != 0)
+			r = sockopt_put_int(session_take_error(so), val, len);
 	}
 	session_put(so);
 	return r;

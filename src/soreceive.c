@@ -102,6 +102,18 @@ takes_any_type(const struct session *so, const struct msghdr *msg)
 	       msg->msg_controllen >= CMSG_LEN(1);
 }
 
+/* FreeBSD's urgent byte goes past TLS; Linux ignores the flag. */
+static ssize_t
+receive_urgent(int fd, const struct iovec *iov, size_t count, struct msghdr *msg,
+	       int flags)
+{
+	struct msghdr own = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+			     .msg_iovlen = count};
+	ssize_t n = real.recvmsg(fd, msg != NULL ? msg : &own, flags);
+
+	return n < 0 ? -errno : n;
+}
+
 ssize_t
 so_receive(struct session *so, int fd, const struct iovec *iov, size_t count,
 	   struct msghdr *msg, int flags)
@@ -120,6 +132,8 @@ so_receive(struct session *so, int fd, const struct iovec *iov, size_t count,
 		return -EBADF;
 	if (r < 0)
 		return r;
+	if (!is_linux(so) && (flags & MSG_OOB) != 0)
+		return receive_urgent(fd, iov, count, msg, flags);
 	if (is_linux(so) && rq.to.left == 0) {
 		if (msg != NULL)
 			msg->msg_controllen = 0;

@@ -163,6 +163,14 @@ sw_bytes_queued(struct session *so, int fd, int *bytes)
 }
 
 void
+sw_look_for_error(struct session *so, int fd)
+{
+	int bytes;
+
+	(void)sw_bytes_queued(so, fd, &bytes);
+}
+
+void
 sw_rx_rekeyed(struct tls_socket *sock, int fd)
 {
 	sock->rx.rekey_pending = false;

@@ -22,6 +22,10 @@ int sw_readable(struct session *so, int fd);
  */
 int sw_bytes_queued(struct session *so, int fd, int *bytes);
 
+/* FreeBSD opens records when they come, so SO_ERROR there knows of a bad one that nobody
+ * has received yet: leaves its errno in the socket's error slot. */
+void sw_look_for_error(struct session *so, int fd);
+
 /* With rx.lock: new keys are in place of old ones, so readers need not wait any more. */
 void sw_rx_rekeyed(struct tls_socket *sock, int fd);
 

@@ -475,9 +475,12 @@ wait_to_finish(int fd)
 }
 
 static int
-wait_for_room(int fd, const struct tx_request *rq)
+wait_for_room(int fd, const struct tx_request *rq, bool begun)
 {
-	return may_block(fd, rq) ? sock_wait_writable(fd) : -EAGAIN;
+	if (!may_block(fd, rq))
+		return -EAGAIN;
+	/* A call that has sent something is ended by any signal, with SA_RESTART too. */
+	return begun ? sock_poll_writable(fd) : sock_wait_writable(fd);
 }
 
 ssize_t
@@ -503,7 +506,7 @@ sw_send(struct session *so, int fd, struct tx_request *rq)
 		if (why == -EINPROGRESS)
 			why = wait_to_finish(fd);
 		else if (why == -EAGAIN)
-			why = wait_for_room(fd, rq);
+			why = wait_for_room(fd, rq, done > 0);
 	} while (why == 0);
 	return done > 0 ? (ssize_t)done : why;
 }

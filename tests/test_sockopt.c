@@ -186,10 +186,8 @@ Test(sockopt, linux_suites)
 		if (row->linux_id == 0)
 			continue;
 		struct info info = make_info(row, (uint8_t)i);
-		size_t iv_len =
-			info.size - 24 == (size_t)row->key_len && row->linux_id == 54 ? 12
-										      : 8;
-		bool counts = row->minor == 3 && iv_len == 8;
+		bool counts =
+			row->minor == 3 && row->linux_id != TLS_CIPHER_CHACHA20_POLY1305;
 		ulp_pair(&fd, &peer);
 		for (int dir = TLS_TX; dir <= TLS_RX; dir++)
 			cr_expect_eq(set(fd, SOL_TLS, dir, info.bytes, info.size), 0,

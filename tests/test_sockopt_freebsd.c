@@ -224,24 +224,59 @@ Test(sockopt_freebsd, lengths)
 	}
 }
 
+/* What can be wrong, or be the case. */
+enum {
+	DISABLED = 1 << 0,
+	RX_DISABLED = 1 << 1,
+	CBC_DISABLED = 1 << 2,
+	NO_EXT_PGS = 1 << 3,
+	ALREADY = 1 << 4,
+	LISTENING = 1 << 5,
+	RESET = 1 << 6,
+	BAD_LENGTH = 1 << 7,
+	BAD_KEY_LEN = 1 << 8,
+	BAD_POINTER = 1 << 9,
+	CBC = 1 << 10,
+	CBC10 = 1 << 11,
+	BAD_SUITE = 1 << 12,
+};
+
+/* Asks for TLS when all of `what` is so. */
+static int
+enable_when(int what, int name)
+{
+	const struct tls_enable good = enable_of(oracle_find("AES-128-GCM", 3));
+	struct tls_enable en = good;
+	int fd = what & RESET       ? reset_socket()
+		 : what & LISTENING ? listening_socket()
+				    : tcp_socket();
+
+	if (what & CBC)
+		en = enable_of(oracle_find("AES-256-CBC-SHA256", 3));
+	else if (what & CBC10)
+		en = enable_of(oracle_find("AES-128-CBC-SHA1", 1));
+	if (what & ALREADY)
+		cr_assert_eq(set(fd, IPPROTO_TCP, name, &good, 64), 0);
+	if (what & BAD_KEY_LEN)
+		en.cipher_key_len = 0;
+	if (what & BAD_POINTER)
+		en.cipher_key = bad_page();
+	if (what & BAD_SUITE)
+		en.tls_vminor = 2;
+	tunables[TUNABLE_ENABLE] = !(what & DISABLED);
+	tunables[TUNABLE_RX_ENABLE] = !(what & RX_DISABLED);
+	tunables[TUNABLE_CBC_ENABLE] = !(what & CBC_DISABLED);
+	tunables[TUNABLE_MB_USE_EXT_PGS] = !(what & NO_EXT_PGS);
+	int r = set(fd, IPPROTO_TCP, name, &en, what & BAD_LENGTH ? 50 : 64);
+	tunables[TUNABLE_ENABLE] = tunables[TUNABLE_RX_ENABLE] = 1;
+	tunables[TUNABLE_CBC_ENABLE] = tunables[TUNABLE_MB_USE_EXT_PGS] = 1;
+	drop(fd);
+	return r;
+}
+
 /* 3.1 from top to bottom: of two things that are wrong, the upper one is told. */
 Test(sockopt_freebsd, order)
 {
-	enum {
-		DISABLED = 1 << 0,
-		RX_DISABLED = 1 << 1,
-		CBC_DISABLED = 1 << 2,
-		NO_EXT_PGS = 1 << 3,
-		ALREADY = 1 << 4,
-		LISTENING = 1 << 5,
-		RESET = 1 << 6,
-		BAD_LENGTH = 1 << 7,
-		BAD_KEY_LEN = 1 << 8,
-		BAD_POINTER = 1 << 9,
-		CBC = 1 << 10,
-		CBC10 = 1 << 11,
-		BAD_SUITE = 1 << 12,
-	};
 	static const struct {
 		int what, tx, rx;
 	} rows[] = {
@@ -270,43 +305,14 @@ Test(sockopt_freebsd, order)
 		{LISTENING, -ENOTCONN, -EINVAL},
 		{LISTENING | NO_EXT_PGS, -ENXIO, -EINVAL},
 	};
-	const struct tls_enable good = enable_of(oracle_find("AES-128-GCM", 3));
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int what = rows[i].what;
-		for (int name = TCP_TXTLS_ENABLE; name <= TCP_RXTLS_ENABLE; name += 2) {
-			bool rx = name == TCP_RXTLS_ENABLE;
-			int expected = rx ? rows[i].rx : rows[i].tx;
-			int fd = what & RESET       ? reset_socket()
-				 : what & LISTENING ? listening_socket()
-						    : tcp_socket();
-			struct tls_enable en =
-				what & CBC
-					? enable_of(oracle_find("AES-256-CBC-SHA256", 3))
-				: what & CBC10
-					? enable_of(oracle_find("AES-128-CBC-SHA1", 1))
-					: good;
-			if (what & ALREADY)
-				cr_assert_eq(set(fd, IPPROTO_TCP, name, &good, 64), 0);
-			if (what & BAD_KEY_LEN)
-				en.cipher_key_len = 0;
-			if (what & BAD_POINTER)
-				en.cipher_key = bad_page();
-			if (what & BAD_SUITE)
-				en.tls_vminor = 2;
-			tunables[TUNABLE_ENABLE] = !(what & DISABLED);
-			tunables[TUNABLE_RX_ENABLE] = !(what & RX_DISABLED);
-			tunables[TUNABLE_CBC_ENABLE] = !(what & CBC_DISABLED);
-			tunables[TUNABLE_MB_USE_EXT_PGS] = !(what & NO_EXT_PGS);
-			int r = set(fd, IPPROTO_TCP, name, &en,
-				    what & BAD_LENGTH ? 50 : 64);
-			tunables[TUNABLE_ENABLE] = tunables[TUNABLE_RX_ENABLE] = 1;
-			tunables[TUNABLE_CBC_ENABLE] = tunables[TUNABLE_MB_USE_EXT_PGS] =
-				1;
-			cr_expect_eq(r, expected, "row %zu, %s: %d, not %d", i,
-				     rx ? "RX" : "TX", r, expected);
-			drop(fd);
-		}
+		int tx = enable_when(rows[i].what, TCP_TXTLS_ENABLE);
+		int rx = enable_when(rows[i].what, TCP_RXTLS_ENABLE);
+		cr_expect_eq(tx, rows[i].tx, "row %zu, TX: %d, not %d", i, tx,
+			     rows[i].tx);
+		cr_expect_eq(rx, rows[i].rx, "row %zu, RX: %d, not %d", i, rx,
+			     rows[i].rx);
 	}
 }
 

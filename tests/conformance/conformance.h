@@ -52,7 +52,8 @@ const struct suite *suite_named(const char *name);
 
 /* Each list ends with a row of zeros. */
 extern const struct scenario catalogue_transmit[], catalogue_receive[], catalogue_misc[];
-extern const struct scenario enable_scenarios[], mode_scenarios[], sysctl_scenarios[];
+extern const struct scenario enable_scenarios[], enable_wrong_scenarios[];
+extern const struct scenario mode_scenarios[], sysctl_scenarios[];
 extern const struct scenario send_scenarios[], sendfile_scenarios[], flow_scenarios[];
 extern const struct scenario record_scenarios[], receive_scenarios[];
 extern const struct scenario rx_error_scenarios[], ready_scenarios[], shared_scenarios[];

@@ -258,6 +258,40 @@ atomic_retried(const struct variant *v)
 	check(refused > 0);
 }
 
+/* Nonblocking, with a type, until there is no room, nobody reading: never a wait. */
+static void
+atomic_until_full(const struct variant *v)
+{
+	static uint8_t data[8000000];
+	static struct sink sink;
+	struct keys k;
+	int fd[2];
+
+	random_bytes(data, sizeof(data));
+	for (int sndbuf = TINY; sndbuf < 100000; sndbuf = sndbuf * 3 / 2) {
+		size_t done = 0;
+		narrow_pair(fd, v->suite, &k, sndbuf, WINDOW);
+		set_nonblocking(fd[1], sndbuf % 2);
+		for (int refused = 0; refused < 3;) {
+			size_t n = 1 + random_below((uint32_t)sndbuf);
+			ssize_t sent = send_typed(fd[1], 0x21, data + done, n,
+						  sndbuf % 2 ? 0 : MSG_DONTWAIT);
+			if (sent < 0) {
+				check_eq(errno, EAGAIN);
+				refused++;
+				continue;
+			}
+			check_eq(sent, n);
+			done += n;
+		}
+		sink = (struct sink){.k = &k, .data = data, .len = done, .type = 0x21};
+		sink_finish(&sink, fd[0]);
+		check_silent(fd[0]);
+		must(close(fd[0]));
+		must(close(fd[1]));
+	}
+}
+
 const struct scenario flow_scenarios[] = {
 	{"flow", "tiny_buffer", G_TX, 0, tiny_buffer},
 	{"flow", "small_buffer", G_TX, 0, small_buffer},
@@ -266,6 +300,7 @@ const struct scenario flow_scenarios[] = {
 	{"flow", "atomic_too_long", G_TX, 0, atomic_too_long},
 	{"flow", "atomic_no_room", G_TX, 0, atomic_no_room},
 	{"flow", "atomic_waits", G_FEW | G_CBC10, 0, atomic_waits},
+	{"flow", "atomic_until_full", G_FEW | G_CBC10, 0, atomic_until_full},
 	{"flow", "atomic_retried", G_TX, 0, atomic_retried},
 	{0},
 };

@@ -10,12 +10,12 @@
 #include "check.h"
 #include "peer.h"
 
-/* A socket's state, and what the four calls answer there: an errno, or -N for N. */
+/* A socket's state, and what the four calls answer there. */
 static const struct state {
 	const char *name;
 	bool tx, rx, connected, listening, dead;
-	int get_tx, get_rx; /* 0, 1 or errno * 100 */
-	int set_sw, set_ifnet;
+	int get_tx, get_rx;    /* a mode, or 100 times an errno */
+	int set_sw, set_ifnet; /* 0 or an errno */
 } states[] = {
 	{.name = "fresh"},
 	{.name = "connected", .connected = true},

@@ -124,7 +124,7 @@ agrees_with_plain(const struct variant *v, behaviour *what)
 	what(&l, &tls);
 	check(plain.len > 0);
 	if (strcmp(plain.text, tls.text) != 0)
-		fail("plain TCP:\n%swith TLS:\n%s", plain.text, tls.text);
+		fail("plain TCP:\n%s\nwith TLS:\n%s", plain.text, tls.text);
 }
 
 /* Until the other end's segment has come: FIN, RST or data. */

@@ -90,15 +90,25 @@ count_alarm(int signal_number)
 	alarms++;
 }
 
+/* Again and again: one that comes while no system call waits ends none. */
 static void
 alarm_in(int ms, int flags)
 {
 	struct sigaction act = {.sa_handler = count_alarm, .sa_flags = flags};
-	struct itimerval timer = {.it_value = {.tv_usec = ms * 1000}};
+	struct itimerval timer = {{.tv_usec = ms * 1000}, {.tv_usec = ms * 1000}};
 
 	alarms = 0;
 	must(sigaction(SIGALRM, &act, NULL));
 	must(setitimer(ITIMER_REAL, &timer, NULL));
+}
+
+static void
+alarm_stop(struct trace *t)
+{
+	struct itimerval never = {0};
+
+	must(setitimer(ITIMER_REAL, &never, NULL));
+	note_true(t, "signals", alarms > 0);
 }
 
 static void
@@ -201,7 +211,7 @@ read_interrupted(struct link *l, struct trace *t)
 		alarm_in(SOON, 0);
 		note(t, "receive", receive_by(how, l->fd[1]));
 		note_time(t, start, SOON);
-		note(t, "signals", alarms);
+		alarm_stop(t);
 	}
 	do_write(l);
 	note(t, "read", read(l->fd[1], buf, sizeof(buf)));
@@ -216,7 +226,7 @@ read_restarted(struct link *l, struct trace *t)
 		alarm_in(SOON, SA_RESTART);
 		note(t, "receive", receive_by(how, l->fd[1]));
 		note_time(t, start, LATER);
-		note(t, "signals", alarms);
+		alarm_stop(t);
 		if (how == 4)
 			note(t, "after peek", read(l->fd[1], buf, sizeof(buf)));
 		helper_join(l);
@@ -235,6 +245,7 @@ timed_read_interrupted(struct link *l, struct trace *t)
 		alarm_in(SOON, flags[i]);
 		note(t, "read", read(l->fd[1], buf, sizeof(buf)));
 		note_time(t, start, SOON);
+		alarm_stop(t);
 	}
 }
 
@@ -247,11 +258,12 @@ poll_interrupted(struct link *l, struct trace *t)
 
 	alarm_in(SOON, SA_RESTART);
 	note(t, "poll", poll(&p, 1, 1000));
+	alarm_stop(t);
 	alarm_in(SOON, SA_RESTART);
 	FD_ZERO(&set);
 	FD_SET(l->fd[1], &set);
 	note(t, "select", select(l->fd[1] + 1, &set, NULL, NULL, NULL));
-	note(t, "signals", alarms);
+	alarm_stop(t);
 }
 
 /* Until a blocking call finds no room for a while; windows grow when they are filled. */
@@ -295,12 +307,13 @@ write_interrupted(struct link *l, struct trace *t)
 	ssize_t n = write(l->fd[1], much, MUCH);
 	note_true(t, "a part", n > 0 && n < MUCH);
 	note_time(t, start, SOON);
-	note(t, "signals", alarms);
+	alarm_stop(t);
 	fill_up(l->fd[1]);
 	start = now_ms();
 	alarm_in(SOON, 0);
 	note(t, "write", write(l->fd[1], much, MUCH));
 	note_time(t, start, SOON);
+	alarm_stop(t);
 }
 
 /* Nothing was sent when the signal came, so the call goes on. */
@@ -311,7 +324,7 @@ write_restarted(struct link *l, struct trace *t)
 	later(l, LATER, do_drain);
 	alarm_in(SOON, SA_RESTART);
 	note(t, "write", write(l->fd[1], much, 1000));
-	note(t, "signals", alarms);
+	alarm_stop(t);
 	helper_join(l);
 }
 
@@ -322,7 +335,7 @@ write_in_part(struct link *l, struct trace *t)
 	alarm_in(SOON, SA_RESTART);
 	ssize_t n = write(l->fd[1], much, MUCH);
 	note_true(t, "a part", n > 0 && n < MUCH);
-	note(t, "signals", alarms);
+	alarm_stop(t);
 }
 
 static void

@@ -24,10 +24,11 @@ enum {
 };
 
 static const struct scenario *const lists[] = {
-	catalogue_transmit, catalogue_receive, catalogue_misc,    enable_scenarios,
-	mode_scenarios,     sysctl_scenarios,  send_scenarios,    sendfile_scenarios,
-	flow_scenarios,     record_scenarios,  receive_scenarios, rx_error_scenarios,
-	ready_scenarios,    shared_scenarios,  plain_scenarios,   plain_wait_scenarios,
+	catalogue_transmit,     catalogue_receive, catalogue_misc,   enable_scenarios,
+	enable_wrong_scenarios, mode_scenarios,    sysctl_scenarios, send_scenarios,
+	sendfile_scenarios,     flow_scenarios,    record_scenarios, receive_scenarios,
+	rx_error_scenarios,     ready_scenarios,   shared_scenarios, plain_scenarios,
+	plain_wait_scenarios,
 };
 
 struct test_case {

@@ -280,6 +280,7 @@ bad_header(const struct variant *v, const struct spoiler *s, bool good_before)
 		check((poll_for(fd[0], POLLIN, 1000) & POLLIN) != 0);
 		check_errno(send(fd[0], "x", 1, MSG_NOSIGNAL), EPIPE);
 	}
+	check_eq(get_int(fd[0], SOL_SOCKET, SO_ERROR), 0);
 	check_errno(enable(fd[0], TCP_TXTLS_ENABLE, &k), ECONNRESET);
 	check_errno(setsockopt(fd[0], IPPROTO_TCP, TCP_TXTLS_MODE, &one, sizeof(one)),
 		    ECONNRESET);
