@@ -59,7 +59,8 @@ struct tx_request {
 	bool open;              /* MSG_MORE: keep a last record that is not full */
 	bool empty;             /* a record of no bytes is wanted (TLS 1.0 CBC) */
 	bool begun;             /* some of it is in the kernel */
-	int flags;              /* of the call: MSG_DONTWAIT, MSG_NOSIGNAL */
+	uint32_t owed; /* the tail whose record's last byte is not yet counted, or 0 */
+	int flags;     /* of the call: MSG_DONTWAIT, MSG_NOSIGNAL */
 };
 
 struct rx_request {

@@ -17,6 +17,7 @@ ktls_close(int fd)
 
 	if (so == NULL)
 		return real.close(fd);
+	session_quiesce(so);
 	int r = real.close(fd);
 	/* Even when close(2) reports EINTR or EIO the descriptor is gone. */
 	session_detached(fd, so, r == 0 || errno != EBADF);
@@ -50,15 +51,6 @@ ktls_closefrom(int first)
 	real.closefrom(first);
 }
 
-/* `to` has become a copy of `from`, and what it was is closed. */
-static int
-copied(int from, int to, struct session *old)
-{
-	session_detached(to < 0 ? 0 : to, old, true);
-	session_copy_slot(from, to);
-	return to;
-}
-
 int
 ktls_dup(int fd)
 {
@@ -71,32 +63,54 @@ ktls_dup(int fd)
 	return r;
 }
 
+/*
+ * `to` becomes a copy of `from`. From before the real call until the slot is right, other
+ * threads' calls on `to` wait.
+ */
+static int
+replace(int from, int to, int flags, int (*call)(int, int, int))
+{
+	struct session *so = from == to ? NULL : session_get(from);
+	struct session *old = from == to ? NULL : session_detach(to);
+	bool reserved = old == NULL && so != NULL && session_reserve(to);
+	int r;
+
+	if (old != NULL)
+		session_quiesce(old);
+	r = call(from, to, flags);
+	if (old == NULL && !reserved) {
+		if (so != NULL)
+			session_put(so);
+	} else if (r >= 0) {
+		session_replaced(to, old, so == &session_closing ? NULL : so);
+	} else {
+		if (so != NULL)
+			session_put(so);
+		if (reserved)
+			session_replaced(to, NULL, NULL);
+		else
+			session_detached(to, old, false);
+	}
+	return r;
+}
+
+static int
+call_dup2(int from, int to, int flags)
+{
+	(void)flags;
+	return real.dup2(from, to);
+}
+
 int
 ktls_dup2(int fd, int to)
 {
-	struct session *old = fd == to ? NULL : session_detach(to);
-	int r = real.dup2(fd, to);
-
-	if (fd == to)
-		return r;
-	if (r < 0) {
-		session_detached(to, old, false);
-		return r;
-	}
-	return copied(fd, to, old);
+	return replace(fd, to, 0, call_dup2);
 }
 
 int
 ktls_dup3(int fd, int to, int flags)
 {
-	struct session *old = fd == to ? NULL : session_detach(to);
-	int r = real.dup3(fd, to, flags);
-
-	if (r < 0) {
-		session_detached(to, old, false);
-		return r;
-	}
-	return copied(fd, to, old);
+	return replace(fd, to, flags, real.dup3);
 }
 
 static int

@@ -281,7 +281,7 @@ session_next_fd(unsigned first, unsigned last)
 }
 
 int
-session_lock(struct session *so, enum engine_direction dir)
+session_lock(struct session *so, int fd, enum engine_direction dir)
 {
 	struct tls_socket *sock = so->sock;
 	struct owner_lock *lock = dir == TX ? &sock->tx.lock : &sock->rx.lock;
@@ -298,11 +298,50 @@ session_lock(struct session *so, enum engine_direction dir)
 		sock->poisoned = true;
 	if (sock->poisoned)
 		r = -EIO;
+	else if (fd >= 0 && atomic_load(&fdtab[fd]) != so)
+		r = -EBADF; /* closed or replaced under the call */
 	else
 		r = cipher_context_sync(&so->context[dir], cipher, dir);
 	if (r < 0)
 		lock_drop(lock);
 	return r;
+}
+
+void
+session_quiesce(struct session *so)
+{
+	struct owner_lock *locks[] = {&so->sock->tx.lock, &so->sock->rx.lock};
+
+	for (int i = 0; i < 2; i++) {
+		int r = lock_take(locks[i]);
+		if (r == -EOWNERDEAD)
+			so->sock->poisoned = true;
+		if (r != -EDEADLK)
+			lock_drop(locks[i]);
+	}
+}
+
+bool
+session_reserve(int fd)
+{
+	struct session *none = NULL;
+
+	if ((unsigned)fd >= FDTAB_SIZE || self_is_vfork_child() ||
+	    !atomic_compare_exchange_strong(&fdtab[fd], &none, tombstone(self_thread())))
+		return false;
+	atomic_fetch_add(&group_live[fd / GROUP], 1);
+	return true;
+}
+
+void
+session_replaced(int fd, struct session *old, struct session *so)
+{
+	if (so == NULL)
+		slot_empty(fd);
+	else
+		atomic_store_explicit(&fdtab[fd], so, memory_order_release);
+	if (old != NULL)
+		session_put(old);
 }
 
 void

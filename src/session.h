@@ -68,6 +68,7 @@ struct tls_socket {
 		bool held_back;    /* (t) TX_TAIL: its last plaintext byte is not yet
 				    * reported as sent */
 		uint32_t off, len; /* (t) into buffer */
+		uint32_t tail;     /* (t) number of the last TX_TAIL, never 0 */
 		uint32_t sndbuf;   /* (t) SO_SNDBUF when last asked, 0: unknown */
 		uint32_t sends;    /* (t) since sndbuf was asked */
 		bool blocking;     /* (t) O_NONBLOCK was off then: only a hint */
@@ -89,7 +90,7 @@ struct tls_socket {
 		bool failed_told;   /* (r) and a receive has reported it */
 		uint32_t off, len;  /* (r) into buffer */
 		uint32_t queued;    /* (r) RX_PLAIN */
-		int lowat;          /* (r) SO_RCVLOWAT in the kernel, 0: untouched */
+		_Atomic int lowat;  /* (a) SO_RCVLOWAT in the kernel, 0: untouched */
 		uint8_t *buffer;    /* (r) */
 		struct cipher_state cipher; /* (r) */
 	} rx;
@@ -177,7 +178,14 @@ int session_next_fd(unsigned first, unsigned last);
  * when the state cannot be trusted any more; -EDEADLK inside a signal handler that
  * interrupted the holder; -EBADF for session_closing; -ENOMEM.
  */
-int session_lock(struct session *so, enum engine_direction dir);
+int session_lock(struct session *so, int fd, enum engine_direction dir);
+/* Waits until no call is inside the session with a descriptor that was just detached. */
+void session_quiesce(struct session *so);
+/* Makes calls on `fd`, no TLS socket, wait until session_replaced(). */
+bool session_reserve(int fd);
+/* `fd`, detached from `old` or reserved (NULL), is `so` now (NULL: nothing). Takes the
+ * caller's reference on `so`. */
+void session_replaced(int fd, struct session *old, struct session *so);
 void session_unlock(struct session *so, enum engine_direction dir);
 
 /* What a nonblocking or blocking call answers when session_lock said -EDEADLK. */

@@ -56,7 +56,7 @@ sockopt_set_key(struct session *so, int fd, enum engine_direction dir,
 	struct tls_socket *sock = so->sock;
 	struct cipher_state *cipher = dir == TX ? &sock->tx.cipher : &sock->rx.cipher;
 	_Atomic bool *on = dir == TX ? &sock->tx.on : &sock->rx.on;
-	int r = session_lock(so, dir);
+	int r = session_lock(so, fd, dir);
 
 	if (r < 0)
 		return r;

@@ -249,7 +249,7 @@ get_key(struct session *so, enum engine_direction dir, void *val, socklen_t *len
 		return -EINVAL;
 	if (!is_on(so->sock, dir))
 		return -EBUSY;
-	r = session_lock(so, dir);
+	r = session_lock(so, -1, dir);
 	if (r < 0)
 		return r == -EDEADLK ? -EBUSY : r;
 	const struct suite *suite = suite_by_id(c->suite);

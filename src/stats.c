@@ -112,7 +112,10 @@ stats_direction_on(int dir, const struct cipher_state *cipher, const char *engin
 	stats_add(STAT_OFFLOAD_TOTAL, 1);
 	stats_add(STAT_ACTIVE, 1);
 	stats_add(gauge_of(cipher), 1);
-	strncpy(stats->engine[cipher->suite], engine, sizeof(stats->engine[0]) - 1);
+	/* Threads may write the same name at once. */
+	for (size_t i = 0; engine[i] != '\0' && i < sizeof(stats->engine[0]) - 1; i++)
+		__atomic_store_n(&stats->engine[cipher->suite][i], engine[i],
+				 __ATOMIC_RELAXED);
 	atomic_fetch_add(&stats->enabled[dir][cipher->suite], 1);
 }
 

@@ -52,7 +52,7 @@ attempt(struct session *so, int fd, struct rx_request *rq, int *why, int *missin
 	uint8_t *scratch = scratch_take();
 	size_t got = 0;
 
-	*why = scratch == NULL ? -ENOMEM : session_lock(so, RX);
+	*why = scratch == NULL ? -ENOMEM : session_lock(so, fd, RX);
 	if (*why == 0) {
 		got = rx_receive_ready(so, fd, rq, scratch, why);
 		if (*why == RX_EOF && got == 0)
@@ -71,7 +71,7 @@ attempt(struct session *so, int fd, struct rx_request *rq, int *why, int *missin
 static void
 lowat_set(struct session *so, int fd, void (*set)(struct tls_socket *, int))
 {
-	if (session_lock(so, RX) == 0) {
+	if (session_lock(so, fd, RX) == 0) {
 		set(so->sock, fd);
 		session_unlock(so, RX);
 	}
@@ -145,7 +145,7 @@ sw_bytes_queued(struct session *so, int fd, int *bytes)
 {
 	struct tls_socket *sock = so->sock;
 	uint8_t *scratch = scratch_take();
-	int r = scratch == NULL ? -ENOMEM : session_lock(so, RX);
+	int r = scratch == NULL ? -ENOMEM : session_lock(so, fd, RX);
 
 	if (r == 0) {
 		if (!is_linux(sock))
@@ -184,7 +184,7 @@ sw_readable(struct session *so, int fd)
 {
 	struct tls_socket *sock = so->sock;
 	uint8_t *scratch = scratch_take();
-	int r = scratch == NULL ? -ENOMEM : session_lock(so, RX);
+	int r = scratch == NULL ? -ENOMEM : session_lock(so, fd, RX);
 
 	if (r == 0) {
 		struct rx_found f;

@@ -270,6 +270,8 @@ tail_keep(struct tls_socket *sock, const uint8_t *tail, size_t len)
 	}
 	memcpy(sock->tx.buffer, tail, len);
 	sock->tx.holds = TX_TAIL;
+	if (++sock->tx.tail == 0)
+		sock->tx.tail = 1;
 	sock->tx.off = 0;
 	sock->tx.len = (uint32_t)len;
 	stats_add(STAT_PARTIAL_SENDS, 1);
@@ -315,7 +317,7 @@ batch_settle(struct session *so, struct tx_request *rq, struct batch *b, size_t 
 		sent += cut->fresh;
 		plain += cut->plain;
 		if (!rq->atomic && cut->fresh > 0) {
-			sock->tx.held_back = true;
+			rq->owed = sock->tx.tail;
 			sent--;
 		}
 	}
@@ -435,8 +437,12 @@ progress(struct session *so, int fd, struct tx_request *rq, uint8_t *scratch, in
 				*why = -EINPROGRESS;
 			return done;
 		}
-		if (sock->tx.held_back && !rq->atomic && rq->left > 0) {
-			sock->tx.held_back = false;
+		if (rq->owed != 0 ||
+		    (sock->tx.held_back && !rq->begun && !rq->atomic && rq->left > 0)) {
+			if (rq->owed == 0)
+				sock->tx.held_back = false;
+			rq->owed = 0;
+			rq->begun = true;
 			request_advance(rq, 1);
 			done++;
 			continue;
@@ -483,6 +489,25 @@ wait_for_room(int fd, const struct tx_request *rq, bool begun)
 	return begun ? sock_poll_writable(fd) : sock_wait_writable(fd);
 }
 
+/*
+ * The call ends while it owes a byte. When its tail is still there the caller must come
+ * back for the byte; else another call has sent the tail, and the byte counts.
+ */
+static size_t
+owed_settle(struct session *so, int fd, const struct tx_request *rq)
+{
+	struct tls_socket *sock = so->sock;
+	bool there;
+
+	if (rq->owed == 0 || session_lock(so, fd, TX) < 0)
+		return 0;
+	there = sock->tx.holds == TX_TAIL && sock->tx.tail == rq->owed;
+	if (there)
+		sock->tx.held_back = true;
+	session_unlock(so, TX);
+	return there ? 0 : 1;
+}
+
 ssize_t
 sw_send(struct session *so, int fd, struct tx_request *rq)
 {
@@ -493,7 +518,7 @@ sw_send(struct session *so, int fd, struct tx_request *rq)
 		uint8_t *scratch = scratch_take();
 		if (scratch == NULL)
 			return done > 0 ? (ssize_t)done : -ENOMEM;
-		why = session_lock(so, TX);
+		why = session_lock(so, fd, TX);
 		if (why == 0) {
 			done += progress(so, fd, rq, scratch, &why);
 			session_unlock(so, TX);
@@ -508,5 +533,6 @@ sw_send(struct session *so, int fd, struct tx_request *rq)
 		else if (why == -EAGAIN)
 			why = wait_for_room(fd, rq, done > 0);
 	} while (why == 0);
+	done += owed_settle(so, fd, rq);
 	return done > 0 ? (ssize_t)done : why;
 }

@@ -171,7 +171,7 @@ Test(session, closing_by_itself)
 	cr_expect_eq(so_setsockopt(end.fd, SOL_TLS, 1, &value, 4), -EBADF);
 	cr_expect_eq(so_getsockopt(end.fd, SOL_TLS, 1, &value, (socklen_t *)&len),
 		     -EBADF);
-	cr_expect_eq(session_lock(&session_closing, TX), -EBADF);
+	cr_expect_eq(session_lock(&session_closing, -1, TX), -EBADF);
 	session_put(&session_closing);
 	end.so = mine;
 	session_detached(end.fd, so, false);
@@ -433,7 +433,7 @@ Test(session, owner_dies)
 			  WITH_TX | WITH_RX);
 		pid_t child = fork();
 		if (child == 0)
-			_exit(session_lock(end.so, dir) == 0 ? 0 : 1);
+			_exit(session_lock(end.so, -1, dir) == 0 ? 0 : 1);
 		cr_expect_eq(wait_for(child), 0);
 		for (int i = 0; i < 2; i++) {
 			if (dir == TX) {
@@ -461,13 +461,13 @@ Test(session, deadlock)
 	open_pair(&end, "CHACHA20-POLY1305", TLS_V13, RULES_LINUX, WITH_TX | WITH_RX);
 	for (int nonblock = 0; nonblock < 2; nonblock++) {
 		cr_assert_eq(fcntl(end.fd, F_SETFL, nonblock ? O_NONBLOCK : 0), 0);
-		cr_assert_eq(session_lock(end.so, TX), 0);
-		cr_expect_eq(session_lock(end.so, TX), -EDEADLK);
+		cr_assert_eq(session_lock(end.so, -1, TX), 0);
+		cr_expect_eq(session_lock(end.so, -1, TX), -EDEADLK);
 		cr_expect_eq(send_text(&end, 0, 9, 0), nonblock ? -EAGAIN : -EINTR);
 		cr_expect_eq(send_text(&end, 0, 9, MSG_DONTWAIT), -EAGAIN);
 		session_unlock(end.so, TX);
-		cr_assert_eq(session_lock(end.so, RX), 0);
-		cr_expect_eq(session_lock(end.so, RX), -EDEADLK);
+		cr_assert_eq(session_lock(end.so, -1, RX), 0);
+		cr_expect_eq(session_lock(end.so, -1, RX), -EDEADLK);
 		cr_expect_eq(receive(&end, &byte, 1, 0), nonblock ? -EAGAIN : -EINTR);
 		cr_expect_eq(receive(&end, &byte, 1, MSG_DONTWAIT), -EAGAIN);
 		/* The other direction is free. */
