@@ -369,6 +369,8 @@ so_sendfile(struct session *so, int fd, int in, off_t *off, size_t n)
 		else
 			user_copy_out(off, &rq.file_off, sizeof(*off));
 	}
+	if (sent == -EPIPE && !is_linux(so) && !so->sock->dropped && never_connected(fd))
+		return -ENOTCONN;
 	return pipe_signal(sent, 0);
 }
 

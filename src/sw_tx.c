@@ -23,6 +23,7 @@
 #include "sw_tx.h"
 
 #include <errno.h>
+#include <linux/socket.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -399,7 +400,8 @@ room_for(struct session *so, int fd, const struct tx_request *rq)
 	int yes;
 
 	refresh(sock, fd);
-	if (sock->tx.blocking && (rq->flags & MSG_DONTWAIT) == 0 &&
+	/* Not what is all or nothing: if the hint is stale it would wait for the peer. */
+	if (sock->tx.blocking && !rq->atomic && (rq->flags & MSG_DONTWAIT) == 0 &&
 	    rq->left <= max_payload(sock, rq))
 		return 1;
 	yes = sock_writable(fd);
@@ -466,6 +468,38 @@ progress(struct session *so, int fd, struct tx_request *rq, uint8_t *scratch, in
 	}
 }
 
+/* SO_SNDBUF while a call that may not wait brings to an end what is all or nothing. */
+struct grown_buffer {
+	int size, locked; /* before; 0: not grown */
+};
+
+enum {
+	SNDBUF_GROWN_MAX =
+		212992, /* net.core.wmem_max: more may be made less (socket(7)) */
+};
+
+/* Doubles the send buffer, which then has room for all that was allowed into it: Linux
+ * adds as much again to what one asks for. False when it is too large for that. */
+static bool
+buffer_grow(int fd, struct grown_buffer *g)
+{
+	if (g->size != 0 || sock_get_int(fd, SOL_SOCKET, SO_SNDBUF, &g->size) < 0 ||
+	    g->size > SNDBUF_GROWN_MAX)
+		return false;
+	if (sock_get_int(fd, SOL_SOCKET, SO_BUF_LOCK, &g->locked) < 0)
+		g->locked = SOCK_SNDBUF_LOCK;
+	return sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, g->size) == 0;
+}
+
+static void
+buffer_restore(int fd, const struct grown_buffer *g)
+{
+	if (g->size == 0 || g->size > SNDBUF_GROWN_MAX)
+		return;
+	sock_set_int(fd, SOL_SOCKET, SO_SNDBUF, g->size / 2);
+	sock_set_int(fd, SOL_SOCKET, SO_BUF_LOCK, g->locked);
+}
+
 /* Part of what is all or nothing is in the kernel: stay, even on a nonblocking socket.
  * Rare: the room was there before it was sealed. */
 static int
@@ -511,6 +545,7 @@ owed_settle(struct session *so, int fd, const struct tx_request *rq)
 ssize_t
 sw_send(struct session *so, int fd, struct tx_request *rq)
 {
+	struct grown_buffer grown = {0};
 	size_t done = 0;
 	int why;
 
@@ -527,12 +562,15 @@ sw_send(struct session *so, int fd, struct tx_request *rq)
 		}
 		scratch_give(scratch);
 		if (why == 0)
-			return (ssize_t)done;
+			break;
 		if (why == -EINPROGRESS)
-			why = wait_to_finish(fd);
+			why = !may_block(fd, rq) && buffer_grow(fd, &grown)
+				      ? 0
+				      : wait_to_finish(fd);
 		else if (why == -EAGAIN)
 			why = wait_for_room(fd, rq, done > 0);
 	} while (why == 0);
+	buffer_restore(fd, &grown);
 	done += owed_settle(so, fd, rq);
 	return done > 0 ? (ssize_t)done : why;
 }
