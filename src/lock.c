@@ -93,7 +93,7 @@ thread_is_dead(uint32_t tid)
 static int
 lock_sleep(struct owner_lock *lock, uint32_t seen, uint32_t self)
 {
-	const struct timespec patience = {.tv_nsec = 100 * 1000 * 1000L};
+	const struct timespec patience = {.tv_nsec = 100000000L};
 	uint32_t waited = seen | FUTEX_WAITERS;
 
 	if (seen != waited && !atomic_compare_exchange_strong(&lock->word, &seen, waited))

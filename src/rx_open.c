@@ -379,7 +379,8 @@ can_take(const struct tls_socket *sock, struct rx_request *rq, uint8_t *scratch,
 		return false;
 	size_t payload = t->len - AEAD_TAG_LEN;
 	struct iovec piece = iov_cursor_piece(&rq->to, t->len);
-	if (piece.iov_len < payload || (rq->merge && rq->to.left >= 2 * t->len) ||
+	if (piece.iov_base == NULL || piece.iov_len < payload ||
+	    (rq->merge && rq->to.left >= 2 * t->len) ||
 	    !iov_cursor_writable(&rq->to, piece.iov_len))
 		return false;
 	t->out = piece.iov_base;
@@ -407,7 +408,8 @@ take_record(struct session *so, int fd, struct rx_request *rq, const struct taki
 {
 	struct tls_socket *sock = so->sock;
 	struct cipher_state *cipher = &sock->rx.cipher;
-	uint8_t next[RECORD_HEADER_LEN + CBC_BLOCK_LEN], behind[AEAD_TAG_LEN], type;
+	uint8_t next[RECORD_HEADER_LEN + CBC_BLOCK_LEN], behind[AEAD_TAG_LEN];
+	uint8_t type = CONTENT_DATA;
 	struct iovec iov[2] = {{t->body, t->len}, {next, cipher->geo.hlen}};
 	ssize_t len = 0;
 

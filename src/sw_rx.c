@@ -165,7 +165,7 @@ sw_bytes_queued(struct session *so, int fd, int *bytes)
 void
 sw_look_for_error(struct session *so, int fd)
 {
-	int bytes;
+	int bytes = 0;
 
 	(void)sw_bytes_queued(so, fd, &bytes);
 }
