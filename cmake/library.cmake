@@ -34,6 +34,8 @@ endif()
 add_library(ktls SHARED src/interpose.c src/interpose_fd.c src/interpose_wait.c src/init.c)
 add_library(ktls::ktls ALIAS ktls)
 target_link_libraries(ktls PRIVATE ktls_core ktls_shared_flags)
+# Two mappings fewer: 7 of 64 microseconds at the start of each preloaded program.
+target_link_options(ktls PRIVATE LINKER:-z,noseparate-code)
 set_target_properties(
   ktls
   PROPERTIES VERSION ${PROJECT_VERSION}

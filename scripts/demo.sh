@@ -121,7 +121,8 @@ start_nginx()
 	for attempt in 1 2 3 4 5; do
 		port=$((20000 + RANDOM % 12000))
 		write_nginx_conf "$port"
-		KTLS_STATS=$dir/nginx "$ktls" run nginx -e stderr -p "$dir" \
+		# Its workers give up root: by then they may not see the build tree any more.
+		KTLS_LOAD=eager KTLS_STATS=$dir/nginx "$ktls" run nginx -e stderr -p "$dir" \
 			-c "$dir/nginx.conf" 2>>"$log" &
 		nginx_pid=$!
 		if nginx_listens; then

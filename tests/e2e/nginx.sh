@@ -88,7 +88,8 @@ start_nginx() # WORKERS
 		echo '}'
 	} >"$dir/nginx.conf"
 	: >"$dir/error.log"
-	"${server[@]}" nginx -e "$dir/error.log" -c "$dir/nginx.conf" 2>"$dir/nginx.log" &
+	# Its workers give up root: by then they may not see the build tree any more.
+	"${server[@]}" KTLS_LOAD=eager nginx -e "$dir/error.log" -c "$dir/nginx.conf" 2>"$dir/nginx.log" &
 	nginx=$!
 	pids+=("$nginx")
 	retry listens 8450 || fail "nginx does not start"
