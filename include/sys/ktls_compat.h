@@ -20,10 +20,10 @@
  *	};
  *	setsockopt(fd, IPPROTO_TCP, TCP_TXTLS_ENABLE, &en, sizeof(en));
  *
- * State belongs to the socket, not to the descriptor: dup(2) and fork(2) share it. Not yet
- * exec and SCM_RIGHTS: mark TLS sockets close-on-exec. accept(2) never yields a TLS socket.
- * Keys are copied during setsockopt(2) and wiped when the socket is closed for the last
- * time.
+ * State belongs to the socket, not to the descriptor: dup(2) and fork(2) share it.
+ * Not yet exec and SCM_RIGHTS: mark TLS sockets close-on-exec. accept(2) never yields a
+ * TLS socket. Keys are copied during setsockopt(2) and wiped when the socket is closed
+ * for the last time.
  *
  * Rules come from FreeBSD's ktls(4) and its kernel; where a record's shape is meant,
  * from RFC 5246 (TLS 1.2), RFC 5288 (GCM), RFC 7905 (ChaCha20-Poly1305) and RFC 8446
