@@ -47,6 +47,6 @@ find_package(ktls 0.1 REQUIRED)
 add_executable(consumer consumer.c)
 target_link_libraries(consumer PRIVATE ktls::ktls)
 END
-cmake -S "$work" -B "$work/build" -D CMAKE_PREFIX_PATH="$prefix" >>"$work/log"
+cmake -G Ninja -S "$work" -B "$work/build" -D CMAKE_PREFIX_PATH="$prefix" >>"$work/log"
 cmake --build "$work/build" >>"$work/log"
 "$work/build/consumer"
