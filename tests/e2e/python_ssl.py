@@ -318,9 +318,8 @@ def asyncio_peer(version):
         side = context(ssl.PROTOCOL_TLS_CLIENT, version)
         with socket.create_connection(("127.0.0.1", port), inside.PATIENCE) as raw:
             with side.wrap_socket(raw, server_hostname="localhost") as sock:
-                join = in_thread(sock.sendall, data)
+                sock.sendall(data)
                 assert inside.receive(sock, size) == data
-                join()
 
     async def main():
         before = stats.own()["tx.AES-256-GCM"]
