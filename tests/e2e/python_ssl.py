@@ -133,25 +133,6 @@ def blocking(version, suite):
             server_ends()
 
 
-def both_ways_blocking(version):
-    """Two threads a socket: each sends while the other receives."""
-    size = 8 << 20
-    data = os.urandom(size)
-    with ssl_pair(version) as (client, server), counted(version, 2 * size):
-
-        def check(sock):
-            assert inside.receive(sock, size) == data
-
-        joins = []
-        for sock in (client, server):
-            # Not even with a timeout: that makes the socket nonblocking, and both
-            # directions of an SSL share the BIO flag that says whether to try again.
-            sock.settimeout(None)
-            joins += [in_thread(check, sock), in_thread(sock.sendall, data)]
-        for join in joins:
-            join()
-
-
 class Pump:
     """One nonblocking side of a transfer in both directions."""
 
@@ -371,7 +352,6 @@ def tests():
                 functools.partial(both_ways_selector, version, selector),
             )
         for test in (
-            both_ways_blocking,
             idle_is_not_readable,
             makefile,
             sendfile,
